@@ -1,0 +1,1 @@
+"""OpenKnead's simulator: a virtual board that runs the firmware's own source."""
