@@ -1,0 +1,157 @@
+"""Settings: the one table of everything a user may change, and the values in force.
+
+Help, documentation, validation and the host's completion come from TABLE through `schema`. A value out of
+range is refused, never clamped. `set` changes RAM; `save` is the store's business.
+"""
+
+from micropython import const
+
+WEAKENS = const(1)  # can weaken a protection when changed
+LOCAL = const(2)  # a host may take it back to its default, only the device's own buttons may set it
+IDLE_ONLY = const(4)  # calibration: not while the motor turns
+
+# name, type, unit, min, max, default, flags, meaning
+TABLE = (
+    ("min_level", "int", "level", 1, 11, 1, 0, "Lowest level that can be chosen."),
+    ("max_level", "int", "level", 1, 11, 11, WEAKENS, "Highest level that can be chosen."),
+    ("default_level", "int", "level", 1, 11, 1, 0, "Level that a start by button rises to."),
+    ("session_limit_s", "int", "s", 300, 900, 600, WEAKENS, "Longest session; 900 s cannot be exceeded."),
+    ("slew_s", "int", "s", 1, 10, 2, WEAKENS, "Least time for a change by one level."),
+    ("area_s", "int", "s", 30, 180, 90, 0, "Time after which the cue says: move on."),
+    ("host_timeout_s", "int", "s", 1, 30, 3, WEAKENS, "A remote session ends after this silence of the host."),
+    ("remote_start", "bool", "", 0, 1, 0, WEAKENS | LOCAL, "A host may start sessions. Hold MODE 3 s to change."),
+    ("buzzer", "bool", "", 0, 1, 1, 0, "Beeps with cues; LED and motor dip remain without."),
+    ("current_limit_ma", "int", "mA", 500, 2400, 2000, WEAKENS, "Motor current at which the drive holds back."),
+    ("battery_cells", "int", "", 0, 4, 3, WEAKENS | IDLE_ONLY, "Li-ion cells in series; 0 = mains adapter, 12 V."),
+    ("motor_r_mohm", "int", "mohm", 200, 20000, 2180, IDLE_ONLY, "Winding resistance at 25 C."),
+    ("motor_ke_uvs", "int", "uV*s/rad", 1000, 60000, 11000, IDLE_ONLY, "Back-EMF constant."),
+    ("motor_no_load_ma", "int", "mA", 0, 1000, 200, IDLE_ONLY, "Current of the running motor without load."),
+    ("tach_ppr", "int", "1/rev", 0, 8, 1, IDLE_ONLY, "Tach pulses a revolution; 0 = none, the rate is estimated."),
+    ("isense_mv_per_a", "int", "mV/A", 100, 5000, 1120, WEAKENS | IDLE_ONLY, "Gain of the current sense."),
+    ("supply_ratio_milli", "int", "1/1000", 1000, 15000, 5700, WEAKENS | IDLE_ONLY, "Divider of the supply sense."),
+    ("ntc_beta_k", "int", "K", 2500, 5000, 3950, WEAKENS | IDLE_ONLY, "Beta of the 10 k thermistors."),
+    ("ntc_pullup_ohm", "int", "ohm", 1000, 100000, 10000, WEAKENS | IDLE_ONLY, "Their pull-up to 3.3 V."),
+    ("drive_kp", "int", "mV/kopm", 0, 5000, 800, IDLE_ONLY, "Rate loop: proportional gain."),
+    ("drive_ki", "int", "mV/s/kopm", 0, 20000, 2500, IDLE_ONLY, "Rate loop: integral gain."),
+)
+
+ROWS = {row[0]: row for row in TABLE}
+
+OK = const(0)
+UNKNOWN = const(1)
+WRONG_TYPE = const(2)
+OUT_OF_RANGE = const(3)
+LOCAL_ONLY = const(4)
+CONFLICT = const(5)
+BUSY = const(6)
+
+
+def check(name, value):
+    """OK, UNKNOWN, WRONG_TYPE or OUT_OF_RANGE for one value."""
+    row = ROWS.get(name)
+    if row is None:
+        return UNKNOWN
+    if row[1] == "bool":
+        return OK if isinstance(value, bool) else WRONG_TYPE
+    if isinstance(value, bool) or not isinstance(value, int):
+        return WRONG_TYPE
+    return OK if row[3] <= value <= row[4] else OUT_OF_RANGE
+
+
+def conflict(values):
+    """Name of the first setting that contradicts another one; None when all agree."""
+    if values["min_level"] > values["max_level"]:
+        return "min_level"
+    if not values["min_level"] <= values["default_level"] <= values["max_level"]:
+        return "default_level"
+    return None
+
+
+class Settings:
+    """Values in force, as attributes-by-name in `values`, with what is saved and what was rejected.
+
+    rejected: names whose stored value was not valid (the default is in force), or ["record"] when no
+    stored record was readable although there was one; emptied by a successful save. `version` counts
+    changes, so that users of a value know when to look again.
+    """
+
+    def __init__(self):
+        self.values = {row[0]: _default(row) for row in TABLE}
+        self.saved = dict(self.values)
+        self.unknown = {}
+        self.rejected = []
+        self.version = 0
+
+    def __getitem__(self, name):
+        return self.values[name]
+
+    def load(self, record):
+        """Take over a stored record: known valid keys count, unknown keys are kept, missing keys get defaults."""
+        for name in record:
+            value = record[name]
+            error = check(name, value)
+            if error == OK:
+                self.values[name] = value
+            elif error == UNKNOWN:
+                self.unknown[name] = value
+            else:
+                self.rejected.append(name)
+        name = conflict(self.values)
+        if name:
+            self.rejected.append(name)
+            for name in ("min_level", "default_level", "max_level"):
+                self.values[name] = _default(ROWS[name])
+        self.saved = dict(self.values)
+        self.version += 1
+
+    def check_all(self, changes, local=False, motor_on=False):
+        """List of (name, error) for a set of changes; empty when all of them can be taken together."""
+        errors = []
+        for name in changes:
+            error = check(name, changes[name])
+            if error == OK:
+                flags = ROWS[name][6]
+                if flags & LOCAL and not local and changes[name] != _default(ROWS[name]):
+                    error = LOCAL_ONLY
+                elif flags & IDLE_ONLY and motor_on:
+                    error = BUSY
+            if error:
+                errors.append((name, error))
+        if not errors:
+            merged = dict(self.values)
+            merged.update(changes)
+            name = conflict(merged)
+            if name:
+                errors.append((name, CONFLICT))
+        return errors
+
+    def set(self, changes, local=False, motor_on=False):
+        """Change values in RAM, all or none. Returns the errors as `check_all` does."""
+        errors = self.check_all(changes, local, motor_on)
+        if not errors:
+            self.values.update(changes)
+            self.version += 1
+        return errors
+
+    def record(self):
+        """What `save` writes: all values and the unknown keys that were loaded."""
+        record = dict(self.unknown)
+        record.update(self.values)
+        return record
+
+    def mark_saved(self):
+        """Tell that `record` is on flash now."""
+        self.saved = dict(self.values)
+        self.rejected = []
+
+    def unsaved(self):
+        """Names whose value differs from the saved one, in table order."""
+        return [row[0] for row in TABLE if self.values[row[0]] != self.saved[row[0]]]
+
+    def defaults(self, names=None):
+        """Defaults of the named settings (all when None) as a dict of changes."""
+        return {name: _default(ROWS[name]) for name in (names or ROWS)}
+
+
+def _default(row):
+    return bool(row[5]) if row[1] == "bool" else row[5]

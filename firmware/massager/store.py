@@ -1,0 +1,94 @@
+"""Store: one JSON record on flash that survives a power cut at any moment.
+
+Two files take turns. A record is written under a temporary name, read back, and renamed over the older
+one; the newest file whose checksum is right wins. A cut leaves the old or the new record, whole.
+
+File: one header line `OK1 <sequence> <length> <crc32>` and the JSON text.
+"""
+
+import binascii
+import json
+
+TEMPORARY = "record.tmp"
+
+
+class StoreError(Exception):
+    """A record could not be written; the old one stays in force. args: (reason, is_full)."""
+
+
+class Store:
+    """The A/B record `name`.a / `name`.b on `files`."""
+
+    def __init__(self, files, name):
+        self._files = files
+        self._names = (name + ".a", name + ".b")
+        self.sequence = 0
+        self._current = 1  # index of the file that holds the record in force; the other one is written next
+        self.damaged = False
+
+    def load(self):
+        """The newest valid record as a dict; {} when there is none. `damaged`: there were files, all bad."""
+        self._files.remove(TEMPORARY)
+        best = None
+        found = 0
+        for index in (0, 1):
+            data = self._files.read(self._names[index])
+            if data is None:
+                continue
+            found += 1
+            parsed = parse(data)
+            if parsed and (best is None or parsed[0] > self.sequence):
+                self.sequence, best = parsed
+                self._current = index
+        self.damaged = bool(found) and best is None
+        return best or {}
+
+    def save(self, record):
+        """Write a record; returns its sequence number. Raises StoreError and keeps the old record."""
+        target = 1 - self._current
+        data = build(self.sequence + 1, record)
+        try:
+            self._files.write(TEMPORARY, data)
+            if self._files.read(TEMPORARY) != data:
+                raise StoreError("read-back differs", False)
+            self._files.rename(TEMPORARY, self._names[target])
+        except OSError as e:
+            self._discard()
+            raise StoreError("OSError %d" % e.args[0], e.args[0] == 28) from e
+        except StoreError:
+            self._discard()
+            raise
+        self._current = target
+        self.sequence += 1
+        return self.sequence
+
+    def _discard(self):
+        try:
+            self._files.remove(TEMPORARY)
+        except OSError:
+            pass  # it is removed at the next boot
+
+
+def build(sequence, record):
+    """The bytes of a record file."""
+    body = json.dumps(record).encode()
+    return b"OK1 %d %d %08x\n" % (sequence, len(body), binascii.crc32(_covered(sequence, body))) + body
+
+
+def parse(data):
+    """(sequence, record) of a record file's bytes; None when anything about it is wrong."""
+    try:
+        end = data.index(b"\n")
+        magic, sequence, length, crc = data[:end].decode().split(" ")
+        body = data[end + 1 :]
+        sequence = int(sequence)
+        if magic != "OK1" or len(body) != int(length) or binascii.crc32(_covered(sequence, body)) != int(crc, 16):
+            return None
+        record = json.loads(body)
+    except ValueError:  # also UnicodeError, and json's own
+        return None
+    return (sequence, record) if isinstance(record, dict) else None
+
+
+def _covered(sequence, body):
+    return b"%d " % sequence + body
