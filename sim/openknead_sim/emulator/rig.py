@@ -1,0 +1,118 @@
+"""A bench around the emulated Pico: motor, sensors and buttons on its real pins.
+
+Once a millisecond the plant sees what the PWM slice and RUN_REQ really do, and the analog inputs show what
+the plant became. Tach edges come at their interpolated instants: the firmware measures the time between.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from openknead_sim import analog
+from openknead_sim.emulator.client import RpcClient
+from openknead_sim.emulator.firmware import pin_map
+from openknead_sim.emulator.pico import EmulatedPico
+
+STEP_US = 1000
+ADC_CURRENT, ADC_MUX, ADC_SUPPLY = 0, 1, 2  # ADC channels of GP26, 27, 28
+
+
+class MotorPlant(Protocol):
+    """What the rig needs of the plant: SI units, temperatures in °C."""
+
+    current: float
+    omega: float
+    supply_v: float
+    motor_c: float
+    driver_c: float
+    handle_c: float
+
+    def set_drive(self, duty: float, enabled: bool) -> None: ...
+
+    def advance(self, dt_us: int) -> None: ...
+
+
+class Tach:
+    """Hall switch on the shaft: one high and one low half per revolution and pulse."""
+
+    def __init__(self, pico: EmulatedPico, pin: int, pulses: int) -> None:
+        self._pico, self._pin, self._half_turn = pico, pin, math.pi / pulses
+        self._angle = 0.0  # since the last edge, 0…_half_turn
+        self._level = False
+        self._edge = pico.alarm(self._toggle)
+        pico.drive(pin, False)
+
+    def advance(self, omega: float) -> None:
+        """Turn on for one step at `omega` rad/s; an edge in it comes that much later in the next step.
+
+        At most one edge a step: good for 500 revolutions a second, eight times the highest rate.
+        """
+        self._angle += omega * STEP_US / 1e6
+        beyond = self._angle - self._half_turn
+        if beyond >= 0:
+            self._angle = beyond
+            self._edge(max(STEP_US - beyond / omega * 1e6, 0))
+
+    def _toggle(self) -> None:
+        self._level = not self._level
+        self._pico.drive(self._pin, self._level)
+
+
+class Rig:
+    """An emulated Pico with a massager around it, and a host on its serial line (`host`)."""
+
+    def __init__(self, pico: EmulatedPico, plant: MotorPlant, tach_pulses: int = 1) -> None:
+        self.pico = pico
+        self.plant = plant
+        self.host = RpcClient(pico)
+        self.pins = pin_map()
+        self._tach = Tach(pico, self.pins["TACH_A"], tach_pulses)
+        self.press("STOP", False)
+        self._show_sensors()
+        self._steps = pico.every_us(STEP_US, self._step)
+
+    def press(self, button: str, pressed: bool = True) -> None:
+        """Press or release STOP, PLUS, MINUS or MODE. STOP opens to its pull-up, the others close."""
+        closed = pressed != (button == "STOP")
+        self.pico.drive(self.pins[button], False if closed else None)
+
+    @contextmanager
+    def held(self, button: str) -> Iterator[None]:
+        """Keep a button pressed while the block runs."""
+        self.press(button)
+        yield
+        self.press(button, False)
+
+    def run_ms(self, duration_ms: float) -> None:
+        """Let emulated time pass."""
+        self.pico.run_us(duration_ms * 1000)
+
+    def motor_pins(self) -> dict[str, bool]:
+        """For each of RUN_REQ, MOT_PWM and MOT_PH: is it a plain output that drives low?"""
+        names = ("RUN_REQ", "MOT_PWM", "MOT_PH")
+        return {name: self.pico.pin(self.pins[name]).plain_low for name in names}
+
+    def _step(self) -> None:
+        pico, plant = self.pico, self.plant
+        pwm = pico.pwm(self.pins["MOT_PWM"])
+        if pwm.enabled:
+            duty = pwm.duty
+        else:
+            duty = 1.0 if self._is_high("MOT_PWM") else 0.0
+        plant.set_drive(duty, self._is_high("RUN_REQ"))
+        plant.advance(STEP_US)
+        self._tach.advance(plant.omega)
+        self._show_sensors()
+
+    def _show_sensors(self) -> None:
+        plant, adc, code = self.plant, self.pico.adc, analog.adc_code
+        channel = self._is_high("MUX_S0") + 2 * self._is_high("MUX_S1")
+        adc(ADC_CURRENT, code(analog.current_volts(plant.current)))
+        adc(ADC_SUPPLY, code(analog.supply_volts(plant.supply_v)))
+        adc(ADC_MUX, code(analog.mux_volts(channel, plant.motor_c, plant.driver_c, plant.handle_c)))
+
+    def _is_high(self, name: str) -> bool:
+        """Level of an output that has a pull-down on the board."""
+        pin = self.pico.pin(self.pins[name])
+        return pin.output and pin.high
