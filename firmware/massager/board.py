@@ -56,7 +56,8 @@ BUTTON_MODE = const(8)
 @rp2.asm_pio(fifo_join=rp2.PIO.JOIN_RX)
 def tach_period():
     """Push the time between rising edges, in counts of two cycles."""
-    mov(x, invert(null))
+    set(x, 2)  # the five cycles from an edge to the first count, as two counts
+    mov(x, invert(x))
     label("high")
     jmp(x_dec, "sample")
     label("sample")
