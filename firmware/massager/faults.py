@@ -166,11 +166,6 @@ LIMITERS = (
 )
 
 
-def fault_row(code):
-    """The table row of a fault code."""
-    return FAULTS[code - 1]
-
-
 def fault_name(code):
     """Name of a fault code; None for NONE."""
     return FAULTS[code - 1][1] if code else None

@@ -54,7 +54,7 @@ class Store:
             self._files.rename(TEMPORARY, self._names[target])
         except OSError as e:
             self._discard()
-            raise StoreError("OSError %d" % e.args[0], e.args[0] == 28) from e
+            raise StoreError("OSError %d" % e.args[0], e.args[0] == 28)
         except StoreError:
             self._discard()
             raise

@@ -1,0 +1,159 @@
+"""Drive: level → oscillation rate → motor duty, a hundred times a second, in integers.
+
+The demand moves along a slope (soft start, slew); the voltage is feed-forward from the motor's constants
+plus a PI loop on the measured rate. The surprise: `position` counts millionths of a level, so that the
+slowest slew still moves in every tick, and 0…1 level is the soft start from standstill.
+"""
+
+from micropython import const
+
+LEVELS = const(11)
+RATE_LEVEL_1_OPM = const(1000)
+RATE_STEP_OPM = const(270)
+
+UNIT = const(1_000_000)  # position units a level
+TICKS_PER_S = const(100)
+FALL_STEP = const(20_000)  # ramp-down at the end: 500 ms a level
+FALL_MS_PER_LEVEL = const(500)
+DERATE_STEP = const(2_000)  # a limiter takes down (and gives back) one level in 5 s
+
+OPM_PER_MV_UVS = const(9549)  # back-EMF in mV = uV*s/rad * opm / (60000 / 2 pi)
+BRIDGE_MOHM = const(200)  # DRV8874, high side and low side together
+SUPPLY_FLOOR_MV = const(5_000)  # below it the duty would only run away; safety stops long before
+INTEGRAL_LIMIT_UV = const(3_000_000)
+
+
+def level_rate_opm(level):
+    """Oscillation rate that a level asks for; 0 for level 0."""
+    return RATE_LEVEL_1_OPM + RATE_STEP_OPM * (level - 1) if level else 0
+
+
+class Drive:
+    """Closed rate loop. `step` once a tick; `duty`, `demand_opm`, `voltage_mv` and `bemf_mv` tell what came out.
+
+    position: slewed level in millionths; limited: the current limit holds the voltage back in this tick;
+    derate: set by safety, takes the level down step by step, never below 1, until it is False again.
+    """
+
+    def __init__(self, settings):
+        self._settings = settings
+        self._version = -1
+        self.derate = False
+        self.target = 0
+        self.configure()
+        self.halt()
+
+    def configure(self):
+        """Take the settings over if they changed since."""
+        s = self._settings
+        if s.version == self._version:
+            return
+        self._version = s.version
+        self._rise_step = UNIT // (s["slew_s"] * TICKS_PER_S)
+        self._ke = s["motor_ke_uvs"]
+        self._r = s["motor_r_mohm"] + BRIDGE_MOHM
+        self._no_load_mv = self._r * s["motor_no_load_ma"] // 1000
+        self._kp = s["drive_kp"]
+        self._ki = s["drive_ki"]
+        self._limit_mv = self._r * s["current_limit_ma"] // 1000
+
+    def halt(self):
+        """Everything to standstill, at once."""
+        self.target = 0
+        self.position = 0
+        self.demand_opm = 0
+        self.duty = 0
+        self.voltage_mv = 0
+        self.bemf_mv = 0
+        self.limited = False
+        self._falling = False
+        self._integral_uv = 0
+        self._dip_ticks = 0
+        self._cap = LEVELS * UNIT
+
+    def rise_to(self, level):
+        """New target level 1…LEVELS; reached at the slew of the settings."""
+        self.target = level
+        self._falling = False
+
+    def fall(self):
+        """Ramp down to standstill, FALL_MS_PER_LEVEL a level."""
+        self._falling = True
+
+    def fall_ms(self):
+        """How long `fall` would take from here."""
+        return self.position // (UNIT // FALL_MS_PER_LEVEL)
+
+    def dip(self, ms):
+        """A short dip in the rate that the hand feels."""
+        self._dip_ticks = ms // 10
+
+    def step(self, rate_opm, supply_mv):
+        """One tick: returns the duty 0…65535 for the measured rate and supply voltage."""
+        position = self.position
+        if self._falling:
+            goal = 0
+            step = FALL_STEP
+        else:
+            goal = self.target * UNIT
+            cap = self._cap
+            if self.derate:
+                if cap > position and position > UNIT:
+                    cap = position
+                if cap > UNIT:
+                    cap -= DERATE_STEP
+                self._cap = cap
+            elif cap < LEVELS * UNIT:
+                self._cap = cap = cap + DERATE_STEP
+            if goal > cap:
+                goal = cap
+            step = self._rise_step
+        if position < goal:
+            position += step
+            if position > goal:
+                position = goal
+        elif position > goal:
+            position -= step
+            if position < goal:
+                position = goal
+        self.position = position
+        self.limited = False
+        if not position:
+            self.demand_opm = self.duty = self.voltage_mv = self._integral_uv = 0
+            return 0
+        milli = position // 1000
+        if milli >= 1000:
+            demand = RATE_LEVEL_1_OPM + RATE_STEP_OPM * (milli - 1000) // 1000
+        else:
+            demand = milli * RATE_LEVEL_1_OPM // 1000
+        if self._dip_ticks:
+            self._dip_ticks -= 1
+            demand = demand * 3 // 4
+        self.demand_opm = demand
+        error = demand - rate_opm
+        ke = self._ke
+        integral = self._integral_uv
+        voltage = ke * demand // OPM_PER_MV_UVS + self._no_load_mv + (self._kp * error + integral) // 1000
+        self.bemf_mv = bemf = ke * rate_opm // OPM_PER_MV_UVS
+        highest = bemf + self._limit_mv
+        if highest >= supply_mv:
+            highest = supply_mv
+        elif voltage > highest:
+            self.limited = True
+        if voltage > highest:
+            voltage = highest
+        elif voltage < 0:
+            voltage = 0
+        else:  # the integral only moves while the voltage is free to follow it
+            integral += error * self._ki // TICKS_PER_S
+            if integral > INTEGRAL_LIMIT_UV:
+                integral = INTEGRAL_LIMIT_UV
+            elif integral < -INTEGRAL_LIMIT_UV:
+                integral = -INTEGRAL_LIMIT_UV
+            self._integral_uv = integral
+        self.voltage_mv = voltage
+        if supply_mv < SUPPLY_FLOOR_MV:
+            supply_mv = SUPPLY_FLOOR_MV
+        duty = (voltage << 14) // supply_mv << 2
+        self.duty = duty = duty if duty < 65_535 else 65_535
+        return duty

@@ -1,0 +1,129 @@
+"""Panel: buttons → intents for the session, state → colour of the LED.
+
+STOP acts on its first sample; the others are debounced. A button that was down at power-on, or is held
+for ten seconds, counts as stuck: it does nothing until it is released, and no session can start.
+"""
+
+from array import array
+
+from micropython import const
+
+from massager import cues, events
+from massager import session as sessions
+from massager.board import BUTTON_MINUS, BUTTON_MODE, BUTTON_PLUS, BUTTON_STOP
+
+DEBOUNCE_MS = const(30)
+LONG_MS = const(3_000)
+CLEAR_MS = const(2_000)
+STUCK_MS = const(10_000)
+
+# value, name: the buttons of the events
+BUTTONS = ((BUTTON_STOP, "stop"), (BUTTON_PLUS, "plus"), (BUTTON_MINUS, "minus"), (BUTTON_MODE, "mode"))
+_DEBOUNCED = (BUTTON_PLUS, BUTTON_MINUS, BUTTON_MODE)
+
+RED, YELLOW, GREEN, CYAN, BLUE, MAGENTA, WHITE = (const(4), const(6), const(2), const(3), const(1), const(5), const(7))
+_COLOURS = (WHITE, GREEN, YELLOW, CYAN, MAGENTA)  # by session state
+_BLINKS = (False, False, True, False, True)
+BLINK_MS = const(256)
+
+
+class Panel:
+    """Feed it every tick with `update`; it calls the session itself.
+
+    toggle_remote: MODE was held, the app shall toggle and save remote_start; taken by the app.
+    """
+
+    def __init__(self, settings, session, safety, event_log):
+        self._settings = settings
+        self._session = session
+        self._safety = safety
+        self._events = event_log
+        self._held_ms = array("h", [0, 0, 0])
+        self._down = 0  # debounced buttons that are down
+        self._done = BUTTON_PLUS | BUTTON_MINUS | BUTTON_MODE  # presses that have had their effect, or may have none
+        self._stop_ms = 0
+        self.toggle_remote = False
+
+    def update(self, buttons, dt_ms):
+        """One tick: `buttons` as the board sampled them."""
+        stuck = 0
+        if buttons & BUTTON_STOP:
+            self._stop(dt_ms)
+        elif self._stop_ms:
+            self._stop_ms = 0
+            self._session.blocks &= ~sessions.STOP_PRESSED
+        if not (buttons & ~BUTTON_STOP or self._down or self._done):
+            return
+        held = self._held_ms
+        for i in range(3):
+            button = _DEBOUNCED[i]
+            if buttons & button:
+                ms = held[i]
+                if ms < STUCK_MS:
+                    held[i] = ms = ms + dt_ms
+                else:
+                    stuck = sessions.BUTTON_STUCK
+                if ms >= DEBOUNCE_MS and not self._done & button:
+                    self._pressed(button, ms)
+            else:
+                held[i] = 0
+                if self._down & button and not self._done & button and button == BUTTON_MODE:
+                    self._mode_short()
+                self._down &= ~button
+                self._done &= ~button
+        if stuck:
+            self._session.blocks |= sessions.BUTTON_STUCK
+        else:
+            self._session.blocks &= ~sessions.BUTTON_STUCK
+
+    def colour(self, uptime_ms):
+        """Colour of the LED now, as the board takes it."""
+        if self._safety.fault:
+            return RED if uptime_ms & BLINK_MS else 0
+        state = self._session.state
+        if _BLINKS[state] and not uptime_ms & BLINK_MS:
+            return 0
+        if state == sessions.IDLE:
+            return BLUE if self._settings["remote_start"] else WHITE
+        if state == sessions.RUNNING and self._safety.limiters:
+            return YELLOW
+        return _COLOURS[state]
+
+    def _stop(self, dt_ms):
+        session = self._session
+        if not self._stop_ms:
+            session.blocks |= sessions.STOP_PRESSED
+            session.stop(sessions.STOP_BUTTON)
+            self._events.put(events.BUTTON, BUTTON_STOP)
+        before = self._stop_ms
+        if before < CLEAR_MS:
+            self._stop_ms = before + dt_ms
+            if before + dt_ms >= CLEAR_MS and self._safety.fault and not self._safety.clear():
+                session.cue = cues.REFUSED
+
+    def _pressed(self, button, ms):
+        if not self._down & button:
+            self._down |= button
+            self._events.put(events.BUTTON, button)
+            if button != BUTTON_MODE:
+                self._done |= button
+                self._plus_or_minus(1 if button == BUTTON_PLUS else -1)
+        elif button == BUTTON_MODE and ms >= LONG_MS:
+            self._done |= button
+            if self._session.state == sessions.IDLE:
+                self.toggle_remote = True
+            else:
+                self._session.cue = cues.REFUSED
+
+    def _plus_or_minus(self, step):
+        session = self._session
+        if session.state == sessions.IDLE and step > 0:
+            settings = self._settings
+            session.start(settings["default_level"], settings["session_limit_s"] * 1000, sessions.BUTTON)
+        else:
+            session.step_level(step)
+
+    def _mode_short(self):
+        session = self._session
+        if not session.pause() and not session.resume():
+            session.cue = cues.REFUSED

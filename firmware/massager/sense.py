@@ -1,0 +1,121 @@
+"""Sense: raw readings of the board → filtered values with units, in integers.
+
+Without a tach the rate comes from the back-EMF: voltage applied minus the drop over the winding.
+Temperatures arrive in turn, one multiplexer channel a tick, so each is 40 ms old at most.
+"""
+
+import math
+from array import array
+
+from micropython import const
+
+from massager.drive import BRIDGE_MOHM, OPM_PER_MV_UVS
+
+INVALID = const(-32_768)  # a temperature whose sensor reads open or shorted
+TACH_COUNT_US = const(40)
+TACH_TIMEOUT_US = const(250_000)  # no edge for so long: standstill
+TICK_US = const(10_000)
+
+NTC_R25_OHM = const(10_000)
+NTC_OPEN = const(65_000)  # ADC readings beyond these are no temperature: below -45 C, above 200 C
+NTC_SHORT = const(400)
+SEGMENTS = const(64)
+
+# temperature channels of the multiplexer
+MOTOR = const(0)
+DRIVER = const(1)
+HANDLE = const(2)
+REFERENCE = const(3)
+
+
+def ntc_table(beta_k, pullup_ohm):
+    """Temperatures in 0.1 C at SEGMENTS + 1 equally spaced ADC readings (0…65536), for interpolation."""
+    table = array("h", [0] * (SEGMENTS + 1))
+    for i in range(SEGMENTS + 1):
+        x = min(max(i / SEGMENTS, 0.004), 0.996)
+        ohm = pullup_ohm * x / (1 - x)
+        kelvin = 1 / (1 / 298.15 + math.log(ohm / NTC_R25_OHM) / beta_k)
+        table[i] = round((kelvin - 273.15) * 10)
+    return table
+
+
+class Sense:
+    """Values of the latest tick.
+
+    current_ma, supply_mv, rate_opm: filtered; fast_ma: the current of this tick alone; temperatures_dc:
+    motor, driver, handle in 0.1 C or INVALID; reference: the half-rail reading, 0…65535.
+    """
+
+    def __init__(self, settings):
+        self._settings = settings
+        self._version = -1
+        self.current_ma = self.fast_ma = 0
+        self.supply_mv = 0
+        self.rate_opm = 0
+        self.reference = 0
+        self.temperatures_dc = array("h", [INVALID] * 3)
+        self._supply_acc = 0
+        self._current_acc = 0
+        self._since_edge_us = TACH_TIMEOUT_US
+        self.configure()
+
+    def configure(self):
+        """Take the settings over if they changed since."""
+        s = self._settings
+        if s.version == self._version:
+            return
+        self._version = s.version
+        self._ma_full = 3_300_000 // s["isense_mv_per_a"]  # at ADC full scale
+        self._mv_full = 3_300 * s["supply_ratio_milli"] // 1000
+        self._ppr = s["tach_ppr"]
+        self._ke = s["motor_ke_uvs"]
+        self._r = s["motor_r_mohm"] + BRIDGE_MOHM
+        self._ntc = ntc_table(s["ntc_beta_k"], s["ntc_pullup_ohm"])
+
+    def update(self, board, voltage_mv):
+        """Convert the board's latest sample; voltage_mv is what the drive applied during the last tick."""
+        fast = (board.adc_current >> 4) * self._ma_full >> 12
+        self.fast_ma = fast
+        self._current_acc += fast - self.current_ma
+        self.current_ma = self._current_acc >> 3
+        mv = (board.adc_supply >> 4) * self._mv_full >> 12
+        if self._supply_acc:
+            self._supply_acc += mv - self.supply_mv
+        else:
+            self._supply_acc = mv << 3
+        self.supply_mv = self._supply_acc >> 3
+        self._update_temperature(board.mux_channel, board.adc_mux)
+        if self._ppr:
+            self._update_tach(board.tach_periods, board.tach_count)
+        else:
+            rate = (voltage_mv - self._r * fast // 1000) * OPM_PER_MV_UVS // self._ke if voltage_mv else 0
+            rate = rate if rate > 0 else 0
+            self.rate_opm += (rate - self.rate_opm) >> 2
+
+    def _update_temperature(self, channel, reading):
+        if channel == REFERENCE:
+            self.reference = reading
+            return
+        temperatures = self.temperatures_dc
+        if reading > NTC_OPEN or reading < NTC_SHORT:
+            temperatures[channel] = INVALID
+            return
+        i = reading >> 10
+        low = self._ntc[i]
+        value = low + ((self._ntc[i + 1] - low) * (reading & 1023) >> 10)
+        old = temperatures[channel]
+        temperatures[channel] = value if old == INVALID else old + ((value - old) >> 2)
+
+    def _update_tach(self, periods, count):
+        if periods and count:
+            self.rate_opm = (60_000_000 // TACH_COUNT_US) * periods // (count * self._ppr)
+            self._since_edge_us = 0
+            return
+        since = self._since_edge_us
+        if since >= TACH_TIMEOUT_US:
+            self.rate_opm = 0
+            return
+        self._since_edge_us = since = since + TICK_US
+        most = 60_000_000 // (since * self._ppr)
+        if self.rate_opm > most:
+            self.rate_opm = most

@@ -1,0 +1,243 @@
+"""Session: one use of the massager, from start to stop.
+
+Time comes in with each tick, so that a test runs fifteen minutes in a moment. The clock of a session goes
+on while it is paused; nothing stops or lengthens it.
+"""
+
+from micropython import const
+
+from massager import cues, events, faults
+from massager.drive import LEVELS
+
+HARD_LIMIT_MS = const(900_000)  # 15 min: no setting, program or command exceeds it
+PAUSE_LIMIT_MS = const(120_000)
+WARN_MS = const(30_000)
+
+IDLE = const(0)
+RUNNING = const(1)
+PAUSED = const(2)
+ENDING = const(3)
+MAINTENANCE = const(4)
+
+# value, name, meaning
+STATES = (
+    (IDLE, "IDLE", "Motor off."),
+    (RUNNING, "RUNNING", "A session runs."),
+    (PAUSED, "PAUSED", "Motor off, the session's clock goes on; two minutes end the session."),
+    (ENDING, "ENDING", "The session is ending, the level ramps down."),
+    (MAINTENANCE, "MAINTENANCE", "Waiting for files or a reset; the motor cannot start."),
+)
+
+NO_REASON = const(0)
+COMPLETED = const(1)
+STOP_BUTTON = const(2)
+HOST_STOP = const(3)
+FAULT = const(4)
+HOST_LOST = const(5)
+PAUSE_TIMEOUT = const(6)
+
+# value, name, meaning
+REASONS = (
+    (COMPLETED, "completed", "The run time was over."),
+    (STOP_BUTTON, "stop_button", "STOP was pressed, or its wire is open."),
+    (HOST_STOP, "host_stop", "The host asked to stop."),
+    (FAULT, "fault", "A fault stopped the motor."),
+    (HOST_LOST, "host_lost", "The host was silent for longer than host_timeout_s."),
+    (PAUSE_TIMEOUT, "pause_timeout", "Paused for two minutes."),
+)
+
+FAULT_LATCHED = const(1)
+STOP_PRESSED = const(2)
+TOO_HOT = const(4)
+BATTERY_LOW = const(8)
+SETTINGS_INVALID = const(16)
+BUTTON_STUCK = const(32)
+REMOTE_DISABLED = const(64)
+IN_MAINTENANCE = const(128)
+RUNNING_ALREADY = const(256)
+
+# bit, name, remedy
+REFUSALS = (
+    (FAULT_LATCHED, "fault_latched", "Remove the cause, then clear: hold STOP 2 s, or `knead clear`."),
+    (STOP_PRESSED, "stop_pressed", "Release STOP; if it is not pressed, its wire is open."),
+    (TOO_HOT, "too_hot", "Let the device cool down."),
+    (BATTERY_LOW, "battery_low", "Charge the battery or connect the adapter."),
+    (SETTINGS_INVALID, "settings_invalid", "Check the settings, then save them: `knead save`."),
+    (BUTTON_STUCK, "button_stuck", "Release the button that is held, or mend it."),
+    (REMOTE_DISABLED, "remote_disabled", "Hold MODE on the device for 3 s to allow remote starts."),
+    (IN_MAINTENANCE, "maintenance", "Leave maintenance: `knead reboot`."),
+    (RUNNING_ALREADY, "running", "Stop the session that runs first."),
+)
+
+NO_ORIGIN = const(0)
+BUTTON = const(1)
+REMOTE = const(2)
+ORIGINS = (None, "button", "remote")
+
+
+class Session:
+    """State machine IDLE → RUNNING ⇄ PAUSED → ENDING → IDLE; `reason` says why it last ended.
+
+    blocks: refusal bits that others set (panel, store, maintenance); motor_on: whether the drive may turn
+    the motor in this tick; cue: number of a cue that is due, taken by the app.
+    """
+
+    def __init__(self, settings, drive, safety, event_log):
+        self._settings = settings
+        self._drive = drive
+        self._safety = safety
+        self._events = event_log
+        self.state = IDLE
+        self.reason = NO_REASON
+        self.origin = NO_ORIGIN
+        self.level = 0
+        self.blocks = 0
+        self.motor_on = False
+        self.cue = 0
+        self.elapsed_ms = self.run_ms = 0
+        self._area_ms = self._paused_ms = self._silent_ms = 0
+        self._warned = False
+
+    def refusals(self, origin):
+        """All reasons at once why a start by `origin` is refused now, as bits."""
+        bits = self.blocks
+        safety = self._safety
+        if safety.fault:
+            bits |= FAULT_LATCHED
+        if safety.limiters & faults.LIMIT_HEAT:
+            bits |= TOO_HOT
+        if safety.limiters & faults.LIMIT_BATTERY:
+            bits |= BATTERY_LOW
+        if origin == REMOTE and not self._settings["remote_start"]:
+            bits |= REMOTE_DISABLED
+        if self.state not in (IDLE, MAINTENANCE):
+            bits |= RUNNING_ALREADY
+        return bits
+
+    def start(self, level, run_ms, origin):
+        """Begin with a soft start and rise to `level`.
+
+        level: min_level…max_level; run_ms: 1…session_limit_s, the caller checks both against the settings.
+        Returns the refusal bits, 0 when started. Raises ValueError beyond the constants of the design.
+        """
+        if not 1 <= level <= LEVELS or not 1 <= run_ms <= HARD_LIMIT_MS:
+            raise ValueError("level or run_ms")
+        bits = self.refusals(origin)
+        if bits:
+            self.cue = cues.REFUSED
+            return bits
+        self.origin = origin
+        self.level = level
+        self.run_ms = run_ms
+        self.elapsed_ms = 0
+        self._area_ms = self._silent_ms = 0
+        self._warned = False
+        self.reason = NO_REASON
+        self._run()
+        return 0
+
+    def stop(self, reason):
+        """Motor off at once; the session is over. Nothing happens when none runs."""
+        if self.state == IDLE or self.state == MAINTENANCE:
+            return
+        self._motor_off()
+        self.reason = reason
+        if self.state != ENDING and reason != FAULT:
+            self.cue = cues.END
+        self._enter(IDLE)
+        self.level = 0
+        self.origin = NO_ORIGIN
+
+    def pause(self):
+        """RUNNING → PAUSED; False in any other state."""
+        if self.state != RUNNING:
+            return False
+        self._motor_off()
+        self._paused_ms = 0
+        self._enter(PAUSED)
+        return True
+
+    def resume(self):
+        """PAUSED → RUNNING with a new soft start; False in any other state, or refused by a block."""
+        if self.state != PAUSED or self.blocks or self._safety.fault:
+            return False
+        self._run()
+        return True
+
+    def set_level(self, level):
+        """New target level, min_level…max_level (the caller checks); False when no session runs."""
+        if self.state != RUNNING and self.state != PAUSED:
+            return False
+        self.level = level
+        if self.state == RUNNING:
+            self._drive.rise_to(level)
+        return True
+
+    def step_level(self, step):
+        """One level up or down by button; a refused cue at the ends of the range."""
+        level = self.level + step
+        if not self._settings["min_level"] <= level <= self._settings["max_level"] or not self.set_level(level):
+            self.cue = cues.REFUSED
+
+    def heard_host(self):
+        """The host gave a sign of life."""
+        self._silent_ms = 0
+
+    def remaining_ms(self):
+        """Run time left, 0 when no session runs."""
+        left = self.run_ms - self.elapsed_ms
+        return left if self.state != IDLE and left > 0 else 0
+
+    def tick(self, dt_ms):
+        """Go on by dt_ms. Called in every tick, after safety."""
+        state = self.state
+        if state == IDLE or state == MAINTENANCE:
+            return
+        self.elapsed_ms += dt_ms
+        left = self.run_ms - self.elapsed_ms
+        if self._safety.fault:
+            self.cue = cues.FAULT
+            self.stop(FAULT)
+            return
+        if left <= 0:
+            self.stop(COMPLETED)
+            return
+        if self.origin == REMOTE:
+            self._silent_ms += dt_ms
+            if self._silent_ms > self._settings["host_timeout_s"] * 1000:
+                self.stop(HOST_LOST)
+                return
+        if state == PAUSED:
+            self._paused_ms += dt_ms
+            if self._paused_ms >= PAUSE_LIMIT_MS:
+                self.stop(PAUSE_TIMEOUT)
+            return
+        if state == ENDING:
+            return
+        if left <= self._drive.fall_ms():
+            self._drive.fall()
+            self.cue = cues.END
+            self._enter(ENDING)
+            return
+        self._area_ms += dt_ms
+        if left <= WARN_MS:
+            if not self._warned and self.run_ms > WARN_MS:
+                self._warned = True
+                self.cue = cues.LAST_30_S
+        elif self._area_ms >= self._settings["area_s"] * 1000:
+            self._area_ms = 0
+            self.cue = cues.MOVE_ON
+
+    def _run(self):
+        self.motor_on = True
+        self._drive.rise_to(self.level)
+        self._enter(RUNNING)
+
+    def _motor_off(self):
+        self.motor_on = False
+        self._drive.halt()
+        self._safety.motor_stopped()
+
+    def _enter(self, state):
+        self.state = state
+        self._events.put(events.STATE, state, self.reason)
