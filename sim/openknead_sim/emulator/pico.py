@@ -25,6 +25,7 @@ __all__ = ("EmulatedPico", "EmulatedTimeout", "PinState", "PwmState", "Repeating
 CTRL_A, CTRL_B, CTRL_C, CTRL_D = b"\x01", b"\x02", b"\x03", b"\x04"
 RAW_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 
+WATCHDOG_TIMER = 1  # register WATCHDOG.REASON, bit TIMER
 CYCLE_NS = 8  # 125 MHz
 IDLE_BEAT_US = 1000.0  # how soon a state machine that was just started is noticed
 FASTEST_BEAT_US = 5.0  # beats cost wall time; a faster program runs slow while the CPU sleeps
@@ -243,6 +244,11 @@ class EmulatedPico:
         return bytes(self.mcu.flash[FS_START : FS_START + FS_SIZE])
 
     def hard_reset(self, cause: ResetCause = ResetCause.RUN_PIN) -> None:
-        """Reset the chip, flash kept; `cause` is what `machine.reset_cause()` will tell."""
+        """Reset the chip, flash kept; `cause` is what `machine.reset_cause()` will tell.
+
+        WATCHDOG stands for a watchdog that ran out.
+        """
         self.port.received.clear()
+        if cause is ResetCause.WATCHDOG:
+            self.mcu.watchdog._reason = WATCHDOG_TIMER  # survives the reset, as on the chip
         self._device.hard_reset(cause=cause)
