@@ -1,3 +1,82 @@
-"""OpenKnead's host library: talk to a massager controller, on a Pico or simulated, over serial."""
+"""OpenKnead's host library: talk to a massager controller, on a Pico or simulated, over serial.
+
+    import openknead
+
+    with openknead.connect() as device:
+        device.start(level=3, minutes=5)
+        for sample in device.telemetry(hz=10):
+            print(sample.rate_opm, sample.current_ma)
+
+Names are loaded when first used: `import openknead` itself costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from openknead.device import Device, connect
+    from openknead.errors import (
+        DeviceError,
+        DeviceRestarted,
+        DeviceTimeout,
+        LinkLost,
+        OpenKneadError,
+        PortBusy,
+        PortError,
+        ProtocolMismatch,
+        Refused,
+    )
+    from openknead.model import Event, Fault, Hello, Sample, SessionEnd, Setting, Status
+
+_HOME = {
+    "Device": "device",
+    "DeviceError": "errors",
+    "DeviceRestarted": "errors",
+    "DeviceTimeout": "errors",
+    "Event": "model",
+    "Fault": "model",
+    "Hello": "model",
+    "LinkLost": "errors",
+    "OpenKneadError": "errors",
+    "PortBusy": "errors",
+    "PortError": "errors",
+    "ProtocolMismatch": "errors",
+    "Refused": "errors",
+    "Sample": "model",
+    "SessionEnd": "model",
+    "Setting": "model",
+    "Status": "model",
+    "connect": "device",
+}
+
+__all__ = [
+    "Device",
+    "DeviceError",
+    "DeviceRestarted",
+    "DeviceTimeout",
+    "Event",
+    "Fault",
+    "Hello",
+    "LinkLost",
+    "OpenKneadError",
+    "PortBusy",
+    "PortError",
+    "ProtocolMismatch",
+    "Refused",
+    "Sample",
+    "SessionEnd",
+    "Setting",
+    "Status",
+    "__version__",
+    "connect",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"openknead.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'openknead' has no attribute {name!r}")

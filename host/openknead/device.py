@@ -1,0 +1,320 @@
+"""The device as a Python object: `with openknead.connect() as device: …`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from openknead import ports
+from openknead.channel import Channel
+from openknead.errors import DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError
+from openknead.feed import Feed
+from openknead.handshake import greet
+from openknead.hub import Hub
+from openknead.keeper import Keeper
+from openknead.link import open_link
+from openknead.model import Event, Hello, Sample, SampleReader, SessionEnd, SessionState, Setting, Status
+from openknead.schema import Items, Schema
+
+IDLE = ("IDLE", "MAINTENANCE")  # states without a session
+
+
+def connect(port: str | None = None, *, timeout: float = 2.0) -> Device:
+    """Connect to a device and greet it.
+
+    port: a serial port, `socket://HOST:PORT`, or None for OPENKNEAD_PORT or the only device there is.
+    timeout: seconds for this and for each later call. A port that another OpenKnead process holds is
+    joined through that process. Raises PortError, ProtocolMismatch, NotOpenKnead, DeviceTimeout, LinkLost.
+    """
+    return Device(ports.choose(port), timeout)
+
+
+class Device:
+    """A connected device; a context manager. Made by `connect`. Safe to use from several threads.
+
+    Every method that asks the device may raise DeviceError (its answer), DeviceTimeout, LinkLost,
+    DeviceRestarted or ReplyDamaged.
+    """
+
+    hello: Hello
+
+    def __init__(self, port: str, timeout: float) -> None:
+        self.port = port
+        self.timeout = timeout
+        self._hub: Hub | None = None
+        self._open()
+
+    def _open(self) -> None:
+        self.channel = Channel(open_link(self.port))
+        try:
+            self.hello = greet(self.channel, self.timeout)
+        except BaseException:
+            self.channel.close()
+            raise
+        self._schema = Schema(self.hello.content, self.call)
+        self._samples: SampleReader | None = None
+        self._last_raw: object = None
+        self._last_item: Sample | Event | None = None
+        self._hz = 0
+        self._keeper = Keeper(self.channel)
+        self.channel.tick = self._keeper.tick
+        self.channel.listen(self._heard)
+
+    def close(self) -> None:
+        """Release the port. A session started from here ends by itself after `host_timeout_s`."""
+        self._keeper.stop()
+        if self._hub:
+            self._hub.close()
+            self._hub = None
+        self.channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def reconnect(self, timeout: float = 10.0) -> None:
+        """Open the port again after it was lost, waiting up to `timeout` seconds for it to come back.
+
+        Subscriptions, feeds and shares end; the session, too, unless it was started by button.
+        Raises LinkLost when another device answers, else the last error.
+        """
+        board = self.hello.board
+        self.close()
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self._open()
+                break
+            except OpenKneadError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
+        if self.hello.board != board:
+            self.channel.close()
+            raise LinkLost(f"another device ({self.hello.board}) answers on {self.port} now")
+
+    def share(self) -> None:
+        """Let other OpenKnead processes of this user use the port meanwhile (until `close`)."""
+        if self._hub is None and not self.channel.link.shared:
+            self.channel.background()
+            self._hub = Hub(self.channel, self.port)
+
+    @property
+    def shared(self) -> bool:
+        """Whether another process holds the port for this one."""
+        return self.channel.link.shared
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def call(self, method: str, /, *, timeout: float | None = None, **params: Any) -> dict[str, Any]:
+        """Ask the device for any method of its protocol; what comes back is its result object."""
+        result = self.channel.call(method, params, self.timeout if timeout is None else timeout)
+        return result if isinstance(result, dict) else {"result": result}
+
+    def status(self) -> Status:
+        """The device's state now."""
+        return Status.of(self.call("status"))
+
+    def schema(self, section: str) -> Items:
+        """A table of the device: "settings", "faults", "methods", … as a list of objects (cached)."""
+        return self._schema.section(section)
+
+    def sections(self) -> list[str]:
+        """The names `schema` takes."""
+        return self._schema.names()
+
+    def fault_remedy(self, name: str) -> str:
+        """What to do about a fault, in the device's words; empty for an unknown one."""
+        return next(
+            (str(item.get("remedy", "")) for item in self.schema("faults") if item["name"] == name), ""
+        )
+
+    # -- sessions ----------------------------------------------------------------------------------
+
+    def start(self, level: int, minutes: float = 10.0) -> SessionState:
+        """Start a session: soft start, then up to `level` (1…max_level) for `minutes`.
+
+        The heartbeat is sent by a thread of this process until the session ends; when the process ends,
+        so does the session. Raises Refused with every reason at once.
+        """
+        host_timeout_s = float(self.get("host_timeout_s"))
+        self.channel.background()
+        state = SessionState.of(self.call("session.start", level=level, run_s=round(minutes * 60)))
+        self._keeper.start(host_timeout_s)
+        return state
+
+    def set_level(self, level: int) -> SessionState:
+        """Change the running session's level; the device slews at most one level per `slew_s`."""
+        return SessionState.of(self.call("session.level", level=level))
+
+    def pause(self) -> SessionState:
+        """Stop the motor; the clock runs on and two minutes of pause end the session."""
+        return SessionState.of(self.call("session.pause"))
+
+    def resume(self) -> SessionState:
+        """Go on after a pause, with a soft start."""
+        return SessionState.of(self.call("session.resume"))
+
+    def stop(self) -> SessionState:
+        """End the session at once."""
+        return SessionState.of(self.call("session.stop"))
+
+    def keepalive(self) -> SessionState:
+        """Send one heartbeat by hand; `start` does it by itself."""
+        return SessionState.of(self.call("session.keepalive"))
+
+    def wait(self, timeout: float | None = None) -> SessionEnd:
+        """Wait until no session runs and tell why the last one ended.
+
+        timeout: seconds, None for no limit; DeviceTimeout when it is over.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self.feed() as feed:
+            while self.status().state not in IDLE:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise DeviceTimeout(f"the session still runs after {timeout:g} s")
+                feed.get(0.5)
+        return self.last_end()
+
+    def last_end(self) -> SessionEnd:
+        """Why the last session ended, with the fault if one is latched."""
+        status = self.status()
+        return SessionEnd(status.reason or "unknown", status.fault)
+
+    # -- listening ---------------------------------------------------------------------------------
+
+    def subscribe(self, hz: int) -> int:
+        """Have telemetry sent `hz` times a second (0…20, a divisor of 100; 0 = off); the rate in force."""
+        self._sample_reader()
+        self._hz = hz
+        if self._hub:
+            return self._hub.want(None, hz, self.timeout)
+        return int(self.call("telemetry.subscribe", hz=hz)["hz"])
+
+    def feed(self) -> Feed:
+        """Samples (when subscribed) and events as they come. Reading goes on in a thread from now."""
+        self._sample_reader()
+        self.channel.background()
+        return Feed(self)
+
+    def telemetry(self, hz: int = 10) -> Iterator[Sample]:
+        """Samples at `hz` (1…20, a divisor of 100).
+
+        Ends with the session that this object started; without one it goes on until it is closed.
+        Raises DeviceTimeout when samples stay away, LinkLost, DeviceRestarted.
+        """
+        bound = self._keeper.active
+        patience = self.timeout + 2 / hz
+        running = False
+        with self.feed() as feed:
+            self.subscribe(hz)
+            try:
+                while True:
+                    item = feed.next(patience)
+                    if isinstance(item, Sample):
+                        running = running or item.state not in IDLE
+                        yield item
+                    if bound and ended(item, running):
+                        return
+            finally:
+                if not self.channel.lost:
+                    self.subscribe(0)
+
+    def translate(self, method: str, params: Any) -> Sample | Event | None:
+        """The typed form of a notification, None for one that is not understood."""
+        if params is not self._last_raw:  # several feeds ask for the same one
+            self._last_raw, self._last_item = params, self._translate(method, params)
+        return self._last_item
+
+    def _translate(self, method: str, params: Any) -> Sample | Event | None:
+        if method == "telemetry" and self._samples:
+            return self._samples.read(params)
+        if method == "event" and isinstance(params, Mapping):
+            return Event.of(params)
+        return None
+
+    def _heard(self, method: str, params: Any) -> None:
+        item = self.translate(method, params)
+        if isinstance(item, Sample):
+            self._keeper.saw(item.t_ms)
+        elif item and ((item.name == "state" and item.value in IDLE) or item.name == "boot"):
+            self._keeper.stop()
+
+    def _sample_reader(self) -> SampleReader:
+        if self._samples is None:
+            self._samples = SampleReader(
+                [item["name"] for item in self.schema("telemetry")],
+                self._schema.by("states", "value"),
+                self._schema.by("limiters", "bit"),
+                self._schema.by("faults", "code"),
+            )
+        return self._samples
+
+    # -- settings ----------------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Setting]:
+        """The settings table: type, unit, range, default and meaning of each."""
+        return {item["name"]: Setting.of(item) for item in self.schema("settings")}
+
+    def get(self, name: str) -> int | bool:
+        """The value in force of one setting."""
+        value: int | bool = self.call("settings.get", name=name)["value"]
+        return value
+
+    def get_all(self) -> dict[str, int | bool]:
+        """The values in force of all settings."""
+        values: dict[str, int | bool] = {}
+        start: int | None = 0
+        while start is not None:
+            page = self.call("settings.list", start=start)
+            values.update(page["values"])
+            following = page.get("next")
+            start = following if following is None or following > start else None
+        return values
+
+    def set(self, values: Mapping[str, int | bool]) -> list[str]:
+        """Change settings in RAM, all or none; the names that changed. Raises SettingError."""
+        return list(self.call("settings.set", values=dict(values))["changed"])
+
+    def save(self) -> int:
+        """Write the settings to flash (only while the motor is off); the record's sequence number."""
+        return int(self.call("settings.save", timeout=max(self.timeout, 5.0))["sequence"])
+
+    def reset(self, names: Iterable[str] | None = None) -> list[str]:
+        """Take settings (None: all) back to their defaults, in RAM; the names that changed."""
+        params: dict[str, Any] = {} if names is None else {"names": list(names)}
+        return list(self.call("settings.reset", **params)["changed"])
+
+    # -- care --------------------------------------------------------------------------------------
+
+    def clear_fault(self) -> str | None:
+        """Clear the latched fault; its name, None when there was none. Raises CauseLasts."""
+        cleared = self.call("fault.clear")["cleared"]
+        return None if cleared is None else str(cleared)
+
+    def maintenance(self) -> None:
+        """Restart the device without its motor functions, for a host that changes its files."""
+        self._restart("maintenance")
+
+    def reboot(self) -> None:
+        """Restart the device."""
+        self._restart("reboot")
+
+    def _restart(self, method: str) -> None:
+        try:
+            self.call(method)
+        except (DeviceRestarted, LinkLost):
+            return  # it was quicker than its answer
+
+
+def ended(item: Sample | Event, running: bool) -> bool:
+    """Whether this item of a feed says that the session is over; running: whether it was seen to run."""
+    if isinstance(item, Event):
+        return item.name == "state" and item.value in IDLE
+    return running and item.state in IDLE

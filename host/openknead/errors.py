@@ -1,0 +1,224 @@
+"""Everything that can go wrong, as types; each carries a code, a name and a remedy.
+
+Codes -32xxx come from the device (or from JSON-RPC), -33xxx are the host's own.
+`exit_code` is what the `knead` command ends with: 1 device refused, 4 port, 5 link or time, 6 protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class OpenKneadError(Exception):
+    """Base of all errors of this package.
+
+    code: stable number; name: stable word for programs; remedy: what to do, for people (may be empty);
+    data: further facts, JSON-compatible.
+    """
+
+    code: int = -33000
+    name: str = "error"
+    exit_code: int = 1
+    remedy: str = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str | None = None,
+        code: int | None = None,
+        name: str | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data: dict[str, Any] = dict(data or {})
+        if remedy is not None:
+            self.remedy = remedy
+        if code is not None:
+            self.code = code
+        if name is not None:
+            self.name = name
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as the JSON object that `knead --json` prints."""
+        known = {"code": self.code, "name": self.name, "message": self.message, "remedy": self.remedy}
+        return known | {key: value for key, value in self.data.items() if key not in known}
+
+
+# -- the port ------------------------------------------------------------------------------------------
+
+
+class PortError(OpenKneadError):
+    """The port cannot be used; nothing was sent."""
+
+    code, name, exit_code = -33001, "port_error", 4
+    remedy = "see which ports there are: knead list"
+
+
+class PortNotFound(PortError):
+    """There is no such port, or no device at all."""
+
+    code, name = -33002, "port_not_found"
+    remedy = "start a virtual board with `knead sim`, or plug a device in; then: knead list"
+
+
+class PortAmbiguous(PortError):
+    """Several devices are there and none was named; `data["ports"]` lists them."""
+
+    code, name = -33003, "port_ambiguous"
+    remedy = "name one: --port PORT, or set OPENKNEAD_PORT"
+
+
+class PortBusy(PortError):
+    """Another program holds the port; `data["holders"]` names it where it can be found."""
+
+    code, name = -33004, "port_busy"
+    remedy = "end the program that holds the port"
+
+
+class PortPermission(PortError):
+    """The operating system does not let this user open the port."""
+
+    code, name = -33005, "port_permission"
+    remedy = "on Linux: sudo usermod -aG dialout $USER, then log in again"
+
+
+# -- the connection ------------------------------------------------------------------------------------
+
+
+class LinkLost(OpenKneadError):
+    """The port vanished or was closed at the other end."""
+
+    code, name, exit_code = -33010, "link_lost", 5
+    remedy = "check cable and power, then repeat; a remote session ends by itself (host_lost)"
+
+
+class DeviceTimeout(OpenKneadError):
+    """The device did not answer in time."""
+
+    code, name, exit_code = -33011, "timeout", 5
+    remedy = "check that OpenKnead runs on it: knead list; allow more time: --timeout SECONDS"
+
+
+class DeviceRestarted(OpenKneadError):
+    """The device restarted while it was asked or watched: whatever ran on it has ended."""
+
+    code, name, exit_code = -33012, "device_restarted", 5
+    remedy = "look at `knead status`, then repeat"
+
+
+class ReplyDamaged(OpenKneadError):
+    """The answer arrived with a wrong checksum and asking again would not be safe or did not help."""
+
+    code, name, exit_code = -33013, "reply_damaged", 5
+    remedy = "look at `knead status` before repeating; try a shorter or better cable"
+
+
+class RequestTooLong(OpenKneadError):
+    """The request would not fit into one line of the protocol; nothing was sent."""
+
+    code, name, exit_code = -33014, "request_too_long", 2
+    remedy = "ask for fewer things at once"
+
+
+class ProtocolMismatch(OpenKneadError):
+    """Device and host speak different major versions; `remedy` is the command to run."""
+
+    code, name, exit_code = -33020, "protocol_mismatch", 6
+
+
+class NotOpenKnead(OpenKneadError):
+    """Something answers on the port, but not OpenKnead (a MicroPython prompt, for instance)."""
+
+    code, name, exit_code = -33021, "not_openknead", 6
+    remedy = "press reset on the board if OpenKnead is installed on it, else install it"
+
+
+# -- the device's own answers --------------------------------------------------------------------------
+
+
+class DeviceError(OpenKneadError):
+    """The device answered with an error; code, name, remedy and data are the device's."""
+
+    code, name = -32603, "internal_error"
+
+
+class Refused(DeviceError):
+    """A start was refused; `refusals` holds every reason at once, as (name, remedy) pairs."""
+
+    @property
+    def refusals(self) -> list[tuple[str, str]]:
+        return [
+            (str(item.get("name", "")), str(item.get("remedy", "")))
+            for item in self.data.get("refusals", [])
+            if isinstance(item, Mapping)
+        ]
+
+
+class WrongState(DeviceError):
+    """The method does not fit the state the device is in (`data["state"]`)."""
+
+
+class MotorRunning(DeviceError):
+    """Not while the motor is on: flash writes and restarts wait."""
+
+
+class SettingError(DeviceError):
+    """A setting was refused: unknown, wrong type, out of range, local only or in conflict.
+
+    Nothing was changed; `problems` lists every bad one.
+    """
+
+    @property
+    def problems(self) -> list[dict[str, Any]]:
+        errors = self.data.get("errors")
+        if isinstance(errors, Sequence) and not isinstance(errors, str):
+            return [dict(item) for item in errors if isinstance(item, Mapping)]
+        return [{"setting": self.data["setting"], "name": self.name}] if "setting" in self.data else []
+
+
+class StorageError(DeviceError):
+    """The device could not write its flash; what was stored before is intact."""
+
+
+class CauseLasts(DeviceError):
+    """The fault (`data["fault"]`) cannot be cleared while its cause lasts."""
+
+
+_CLASSES: dict[int, type[DeviceError]] = {
+    -32010: Refused,
+    -32011: WrongState,
+    -32012: MotorRunning,
+    -32020: SettingError,
+    -32021: SettingError,
+    -32022: SettingError,
+    -32023: SettingError,
+    -32024: SettingError,
+    -32030: StorageError,
+    -32031: StorageError,
+    -32040: CauseLasts,
+}
+
+
+def from_reply(error: object) -> DeviceError:
+    """The typed error for the `error` member of a device's reply, however odd that member is."""
+    if not isinstance(error, Mapping):
+        return DeviceError(f"the device answered with a malformed error: {error!r}")
+    code = error.get("code")
+    data = error.get("data")
+    data = dict(data) if isinstance(data, Mapping) else {}
+    name = data.pop("name", None)
+    remedy = data.pop("remedy", None)
+    number = code if isinstance(code, int) else DeviceError.code
+    cls = _CLASSES.get(number, DeviceError)
+    if number == -32022 and "setting" not in data:
+        cls = DeviceError  # out of range: a parameter such as the level, not a setting
+    return cls(
+        str(error.get("message", "the device reported an error")),
+        code=number,
+        name=str(name) if name else "device_error",
+        remedy=str(remedy) if remedy else "",
+        data=data,
+    )

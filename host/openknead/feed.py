@@ -1,0 +1,82 @@
+"""What the device tells by itself, samples and events, in the order it told them."""
+
+from __future__ import annotations
+
+import queue
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from openknead.errors import DeviceTimeout, OpenKneadError
+from openknead.model import Event, Sample
+
+if TYPE_CHECKING:
+    from openknead.device import Device
+
+QUEUE_LIMIT = 50_000  # items; at 10 Hz more than an hour behind
+
+
+class Feed:
+    """A queue of samples and events; close it (or use `with`) when done.
+
+    missed: samples lost, because the device dropped them or this process was too slow.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self.missed = 0
+        self._device = device
+        self._queue: queue.SimpleQueue[Sample | Event | OpenKneadError] = queue.SimpleQueue()
+        self._seq: int | None = None
+        if device.channel.lost:
+            self._queue.put(device.channel.lost)
+        self._end = device.channel.listen(self._heard)
+
+    def get(self, timeout: float) -> Sample | Event | None:
+        """The next item, None after `timeout` seconds of silence. Raises LinkLost or DeviceRestarted."""
+        try:
+            item = self._queue.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        if isinstance(item, OpenKneadError):
+            self._queue.put(item)  # whoever asks again is told again
+            raise item
+        return item
+
+    def next(self, timeout: float) -> Sample | Event:
+        """The next item; DeviceTimeout when none comes within `timeout` seconds."""
+        item = self.get(timeout)
+        if item is None:
+            raise DeviceTimeout(f"the device has been silent for {timeout:g} s")
+        return item
+
+    def close(self) -> None:
+        """Stop listening. Telemetry stays subscribed."""
+        self._end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _heard(self, method: str, params: Any) -> None:
+        if method == "lost":
+            self._queue.put(params)
+            return
+        item = self._device.translate(method, params)
+        if item is None:
+            return
+        if isinstance(item, Sample):
+            if self._queue.qsize() >= QUEUE_LIMIT:
+                self.missed += 1
+                return
+            if self._seq is not None and not self._device.channel.link.shared:
+                self.missed += max(0, item.seq - self._seq - 1)
+            self._seq = item.seq
+        elif item.name == "boot":
+            from openknead.errors import DeviceRestarted
+
+            self._queue.put(DeviceRestarted("the device restarted"))
+            return
+        self._queue.put(item)

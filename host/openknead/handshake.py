@@ -1,0 +1,78 @@
+"""The first words: who is there, and do we speak the same protocol?"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from openknead.channel import Channel
+from openknead.errors import DeviceRestarted, DeviceTimeout, NotOpenKnead, PortBusy, ProtocolMismatch
+from openknead.model import Hello
+
+MAJOR = 1  # of the protocol this package speaks; minor versions only add
+
+
+def greet(channel: Channel, timeout: float) -> Hello:
+    """Say hello until the device answers, for at most `timeout` seconds: it may be booting just now.
+
+    Raises DeviceTimeout, NotOpenKnead or ProtocolMismatch.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            hello = Hello.of(channel.call("hello", None, min(max(left, 0.05), 0.7)))
+            break
+        except DeviceRestarted:
+            continue
+        except DeviceTimeout as silence:
+            if left <= 0.7:
+                raise _unanswered(channel, timeout, silence) from silence
+    return _checked(hello, channel.link.port)
+
+
+def _unanswered(channel: Channel, timeout: float, silence: DeviceTimeout) -> DeviceTimeout | PortBusy:
+    port = channel.link.port
+    from openknead.link import busy
+    from openknead.ports import holders
+
+    if not channel.link.shared and holders(port):
+        return busy(port)  # opened without a lock, it reads the answers before we do
+    what = "something that is not OpenKnead talks on it" if channel.noise else "nothing is heard from it"
+    return DeviceTimeout(f"{port} did not answer within {timeout:g} s: {what}", remedy=silence.remedy)
+
+
+def _checked(hello: Hello, port: str) -> Hello:
+    major = hello.protocol.partition(".")[0]
+    if not major.isdigit():
+        raise NotOpenKnead(f"the device on {port} names no protocol version")
+    if int(major) > MAJOR:
+        raise _mismatch(
+            hello, f"newer than this host's {MAJOR}.x", "python -m pip install --upgrade openknead"
+        )
+    if int(major) < MAJOR:
+        raise _mismatch(hello, f"older than this host's {MAJOR}.x", install_command(port))
+    return hello
+
+
+def _mismatch(hello: Hello, relation: str, command: str) -> ProtocolMismatch:
+    return ProtocolMismatch(
+        f"the device speaks protocol {hello.protocol} (firmware {hello.firmware}), {relation}",
+        remedy=f"run: {command}",
+        data={"protocol": hello.protocol, "firmware": hello.firmware, "command": command},
+    )
+
+
+def install_command(port: str) -> str:
+    """The command that installs the firmware belonging to this package on the board at `port`."""
+    folder = _firmware_folder()
+    files = f"{folder / 'boot.py'} {folder / 'main.py'}"
+    return f"mpremote connect {port} fs cp {files} : + fs cp -r {folder / 'massager'} : + reset"
+
+
+def _firmware_folder() -> Path:
+    package = Path(__file__).resolve().parent
+    shipped = package.parent / "openknead_firmware"
+    if shipped.is_dir():
+        return shipped
+    return package.parents[1] / "firmware"

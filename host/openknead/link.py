@@ -1,0 +1,176 @@
+"""Links: bytes to a device and back, over a serial port or a socket.
+
+`read` waits at most POLL_S and `write` at most WRITE_S, so that nobody above ever hangs.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from openknead import ports
+from openknead.errors import (
+    DeviceTimeout,
+    LinkLost,
+    PortBusy,
+    PortError,
+    PortNotFound,
+    PortPermission,
+)
+
+if TYPE_CHECKING:
+    import serial
+
+POLL_S = 0.05  # longest wait of one read
+WRITE_S = 2.0  # longest wait of one write: a USB device that reads nothing stops taking bytes
+BUSY_RETRY_S = 1.0  # another short command may hold the port just now
+
+
+class Link(Protocol):
+    """What a connection needs. `port` names it; `shared` says that another process holds the port for us."""
+
+    port: str
+    shared: bool
+
+    def read(self) -> bytes:
+        """What has arrived; b"" after POLL_S of silence. Raises LinkLost."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of it. Raises LinkLost, or DeviceTimeout when the device takes nothing."""
+
+    def close(self) -> None:
+        """Release the port; harmless when repeated."""
+
+
+class SerialLink:
+    """A serial port, opened exclusively. USB-CDC ignores the baud rate."""
+
+    shared = False
+
+    def __init__(self, port: str) -> None:
+        """Raises PortNotFound, PortBusy, PortPermission or PortError."""
+        import serial
+
+        self.port = port
+        self._lost: tuple[type[Exception], ...] = (serial.SerialException, OSError, TypeError)
+        self._slow = serial.SerialTimeoutException
+        try:
+            self._serial: serial.Serial = serial.Serial(
+                port, 115200, timeout=POLL_S, write_timeout=WRITE_S, exclusive=True
+            )
+        except (serial.SerialException, OSError, ValueError) as problem:
+            raise _open_error(port, problem) from problem
+
+    def read(self) -> bytes:
+        try:
+            data: bytes = self._serial.read(self._serial.in_waiting or 1)
+        except self._lost as problem:  # TypeError: pyserial's answer to a close meanwhile
+            raise LinkLost(f"{self.port} is gone: {problem}") from problem
+        return data
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._serial.write(data)
+        except self._slow as problem:
+            raise DeviceTimeout(f"{self.port} takes no data") from problem
+        except self._lost as problem:
+            raise LinkLost(f"{self.port} is gone: {problem}") from problem
+
+    def close(self) -> None:
+        with suppress(*self._lost):
+            self._serial.close()
+
+
+class SocketLink:
+    """A TCP connection: a virtual board's `socket://` port, or the share of a port held elsewhere."""
+
+    def __init__(
+        self, port: str, address: tuple[str, int], *, shared: bool = False, first: bytes = b""
+    ) -> None:
+        """Connect and send `first`. Raises PortNotFound."""
+        self.port = port
+        self.shared = shared
+        try:
+            self._socket = socket.create_connection(address, timeout=WRITE_S)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.sendall(first)
+        except OSError as problem:
+            raise PortNotFound(f"nobody answers at {address[0]}:{address[1]} for {port}") from problem
+
+    def read(self) -> bytes:
+        try:
+            if not select.select([self._socket], [], [], POLL_S)[0]:
+                return b""
+            data = self._socket.recv(65536)
+        except (OSError, ValueError) as problem:
+            raise LinkLost(f"the connection to {self.port} broke: {problem}") from problem
+        if not data:
+            raise LinkLost(f"{self.port} was closed at the other end")
+        return data
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except TimeoutError as problem:
+            raise DeviceTimeout(f"{self.port} takes no data") from problem
+        except OSError as problem:
+            raise LinkLost(f"the connection to {self.port} broke: {problem}") from problem
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+def open_link(port: str) -> Link:
+    """Open `port`; when another `knead` holds and shares it, join through that one.
+
+    A port that is busy is tried for BUSY_RETRY_S. Raises a PortError.
+    """
+    from openknead import hub
+
+    deadline = time.monotonic() + BUSY_RETRY_S
+    while True:
+        link = hub.join(port)
+        if link:
+            return link
+        try:
+            return _open_directly(port)
+        except PortBusy:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
+
+
+def _open_directly(port: str) -> Link:
+    if not port.startswith("socket://"):
+        return SerialLink(port)
+    host, _, number = port.removeprefix("socket://").rstrip("/").rpartition(":")
+    if not host or not number.isdigit() or int(number) > 65535:
+        raise PortError(f"{port} is no address", remedy="write it as socket://HOST:PORT")
+    return SocketLink(port, (host.strip("[]"), int(number)))
+
+
+def _open_error(port: str, problem: Exception) -> PortError:
+    number = getattr(problem, "errno", None)
+    if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
+        return PortNotFound(f"there is no port {port}")
+    if number in (errno.EACCES, errno.EPERM) and "lock" not in str(problem):
+        return PortPermission(f"no permission to open {port}")
+    if number in (errno.EAGAIN, errno.EBUSY, errno.EACCES, errno.EPERM):
+        return busy(port)
+    return PortError(f"{port} cannot be opened as a serial port: {problem}")
+
+
+def busy(port: str) -> PortBusy:
+    """The error for a port that is held, naming the holder where it can be found."""
+    known = ports.holders(port)
+    data: dict[str, Any] = {"holders": [{"pid": pid, "program": program} for pid, program in known]}
+    if not known:
+        return PortBusy(f"{port} is held by another program", data=data)
+    names = ", ".join(f"{program} (process {pid})" for pid, program in known)
+    return PortBusy(f"{port} is held by {names}", remedy=f"end {names}, or use it there", data=data)

@@ -1,0 +1,232 @@
+"""What the device tells, as typed values. Units are in the names; what the device cannot measure is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who answers. sim: None on hardware (and on an emulated Pico), else "desktop" or "micropython"."""
+
+    protocol: str
+    firmware: str
+    content: str  # hash over the firmware's files: same content, same schema
+    board: str
+    sim: str | None
+    capabilities: tuple[str, ...]
+    uptime_ms: int
+
+    @staticmethod
+    def of(result: Mapping[str, Any]) -> Hello:
+        return Hello(
+            protocol=str(result.get("protocol", "")),
+            firmware=str(result.get("firmware", "")),
+            content=str(result.get("content", "")),
+            board=str(result.get("board", "")),
+            sim=str(result["sim"]) if result.get("sim") else None,
+            capabilities=tuple(result.get("capabilities") or ()),
+            uptime_ms=int(result.get("uptime_ms") or 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A latched fault; `more` counts those that came after the first."""
+
+    code: int
+    name: str
+    remedy: str
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The device's state at one moment. Temperatures `_dc` are tenths of a degree Celsius."""
+
+    state: str
+    level: int  # asked for
+    level_milli: int  # reached, in thousandths of a level
+    rate_opm: int | None
+    demand_opm: int
+    duty: int  # 0…65535
+    current_ma: int | None
+    supply_mv: int | None
+    battery_pct: int | None
+    motor_dc: int | None
+    driver_dc: int | None
+    handle_dc: int | None
+    elapsed_ms: int
+    remaining_ms: int
+    limit_ms: int
+    origin: str | None  # "button", "remote" or None
+    reason: str | None  # why the last session ended
+    fault: Fault | None
+    limiters: tuple[str, ...]
+    refusals: tuple[str, ...]  # why a start would be refused now
+    unsaved: tuple[str, ...]
+    remote_start: bool
+    uptime_ms: int
+    tick_worst_us: int
+
+    @staticmethod
+    def of(result: Mapping[str, Any]) -> Status:
+        fault = result.get("fault")
+        known: dict[str, Any] = {
+            field.name: result.get(field.name, None if "None" in str(field.type) else 0)
+            for field in fields(Status)
+        }
+        for name in ("limiters", "refusals", "unsaved"):
+            known[name] = tuple(result.get(name) or ())
+        known["state"] = str(result.get("state", ""))
+        known["remote_start"] = bool(result.get("remote_start"))
+        known["fault"] = (
+            Fault(
+                code=int(fault.get("code", 0)),
+                name=str(fault.get("name", "")),
+                remedy=str(fault.get("remedy", "")),
+                more=int(fault.get("more", 0)),
+            )
+            if isinstance(fault, Mapping)
+            else None
+        )
+        return Status(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One telemetry sample; `t_ms` is the device's clock, `seq` counts samples (a gap: some were lost)."""
+
+    seq: int
+    t_ms: int
+    state: str
+    level: int
+    level_milli: int
+    demand_opm: int
+    rate_opm: int | None
+    duty: int
+    current_ma: int | None
+    supply_mv: int | None
+    battery_pct: int | None
+    motor_dc: int | None
+    driver_dc: int | None
+    handle_dc: int | None
+    elapsed_ms: int
+    remaining_ms: int
+    limiters: tuple[str, ...]
+    fault: str | None  # the latched fault's name
+
+
+class SampleReader:
+    """Turns the arrays of telemetry notifications into samples, by the device's own schema."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        states: Mapping[int, str],
+        limiters: Mapping[int, str],
+        faults: Mapping[int, str],
+    ) -> None:
+        """names: telemetry fields in order; the mappings give names by state, limiter mask, fault code."""
+        place = {name: index for index, name in enumerate(names)}
+        self._places = [place.get(field.name, -1) for field in fields(Sample)]
+        self._last = len(names)
+        self._states = states
+        self._limiters = sorted(limiters.items())
+        self._faults = faults
+        self._fault_at = place.get("fault", -1)
+        self._limiters_at = place.get("limiters", -1)
+        self._state_at = place.get("state", -1)
+
+    def read(self, values: Sequence[Any]) -> Sample | None:
+        """The sample in one notification; None when it does not have the schema's shape."""
+        if not isinstance(values, list) or len(values) < self._last:
+            return None
+        row = [*values, None]  # -1: a field this firmware does not have
+        row[self._state_at] = self._states.get(row[self._state_at], str(row[self._state_at]))
+        bits = row[self._limiters_at] or 0
+        row[self._limiters_at] = tuple(name for mask, name in self._limiters if bits & mask) if bits else ()
+        code = row[self._fault_at]
+        row[self._fault_at] = self._faults.get(code, str(code)) if code else None
+        return Sample(*[row[index] for index in self._places])
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened. name: "state", "cue", "fault", "limiter", "button" or "boot"; value: which."""
+
+    name: str
+    value: str
+    t_ms: int
+    data: Mapping[str, Any]
+
+    @staticmethod
+    def of(params: Mapping[str, Any]) -> Event:
+        t_ms = params.get("t_ms")
+        return Event(
+            name=str(params.get("name", "")),
+            value=str(params.get("value", "")),
+            t_ms=t_ms if isinstance(t_ms, int) else 0,
+            data=dict(params),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A row of the device's settings table. `local`: only the device's buttons enable it."""
+
+    name: str
+    type: str  # "int" or "bool"
+    unit: str
+    min: int | None
+    max: int | None
+    default: int | bool
+    doc: str
+    weakens: bool
+    local: bool
+
+    @staticmethod
+    def of(item: Mapping[str, Any]) -> Setting:
+        return Setting(
+            name=str(item.get("name", "")),
+            type=str(item.get("type", "int")),
+            unit=str(item.get("unit") or ""),
+            min=item.get("min"),
+            max=item.get("max"),
+            default=bool(item.get("default")) if item.get("type") == "bool" else item.get("default", 0),
+            doc=str(item.get("doc") or ""),
+            weakens=bool(item.get("weakens")),
+            local=bool(item.get("local")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """The answer to a session request. remaining_ms: until the session's end, 0 without one."""
+
+    state: str
+    level: int
+    remaining_ms: int
+
+    @staticmethod
+    def of(result: Mapping[str, Any]) -> SessionState:
+        return SessionState(
+            state=str(result.get("state", "")),
+            level=int(result.get("level") or 0),
+            remaining_ms=int(result.get("remaining_ms") or result.get("run_ms") or 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """Why a session ended: completed, stop_button, host_stop, fault, host_lost or pause_timeout."""
+
+    reason: str
+    fault: Fault | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it ended as somebody wished: at its time, or stopped by hand."""
+        return self.reason in ("completed", "stop_button", "host_stop")
