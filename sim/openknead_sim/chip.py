@@ -1,0 +1,361 @@
+"""Chip: one simulated RP2040, with a clock that only moves when somebody waits.
+
+Runs on CPython and on MicroPython. Everything is visible from outside (`level`, `mean`, `watch`) and can be
+made to fail from outside (`stick`, `adc[n]`, `usb`). Nothing sleeps: waiting moves `clock_us`, and the
+world around the chip (`world`, set by the rig) moves along with it once per wait.
+"""
+
+from .adc import AdcInput, noise_table
+from .usb import Usb
+
+try:
+    from typing import TYPE_CHECKING
+
+    if TYPE_CHECKING:
+        from collections.abc import Callable
+except ImportError:  # MicroPython evaluates no annotation
+    pass
+
+PINS = 30
+FUNC_NULL, FUNC_SIO, FUNC_PWM, FUNC_PIO = 0, 1, 2, 3
+PULL_NONE, PULL_UP, PULL_DOWN = 0, 1, 2
+FLOATING = -1
+
+SYSTEM_HZ = 125_000_000
+NEVER_US = 1 << 61
+# A firmware that polls the clock without ever waiting would hang a clock that only waits move:
+# after this many readings in a row each further one takes a microsecond.
+SPIN_READINGS = 2000
+
+PWRON_RESET = 1
+WDT_RESET = 3  # MicroPython reports it for machine.reset() too; `watchdog_reason` tells them apart
+
+
+class Reset(BaseException):
+    """The chip was reset while firmware ran and no board was there to take over. args: (cause,)."""
+
+
+class Slice:
+    """One PWM slice: two channels that share a frequency. `div16` is the divider in sixteenths."""
+
+    def __init__(self) -> None:
+        self.power_on()
+
+    def power_on(self) -> None:
+        """Back to the register values after power-on."""
+        self.div16 = 16
+        self.top = 0xFFFF
+        self.cc = [0, 0]
+        self.enabled = False
+        self.frozen = 0  # counter value where a disabled slice stands
+        self.started_us = 0
+
+
+class Chip:
+    """One RP2040. `seed` fixes its serial number and its ADC noise.
+
+    clock_us: virtual microseconds since power-on; levels: the 30 pins as read, 0 or 1; adc: the four inputs
+    plus the temperature sensor; usb: the serial port; world: function(now_us) called after every wait.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.clock_us = 0
+        self.limit_us = NEVER_US  # the clock may run to here without anything but the world noticing
+        self.horizon_us = NEVER_US  # where `park` is called
+        self.wdt_us = NEVER_US
+        self.wdt_timeout_us = 0
+        self.events: list = []  # type: ignore[type-arg]  # (due_us, order, function)
+        self._order = 0
+        self.attention = False
+        self.interrupt = False
+        self.interrupt_char = 3
+        self.dead = False  # firmware is being unwound after a reset: it must not touch anything any more
+        self._spins = 0
+        self.call_us = 0  # extra cost of each clock reading, to make a tick slow on demand
+        self.park = _no_park
+        self.on_reset = _raise_reset
+        self.world = _no_world
+        self.levels = bytearray(PINS)
+        self._watchers: list = [[] for _ in range(PINS)]  # type: ignore[type-arg]
+        self.func = bytearray(PINS)
+        self.out_enabled = bytearray(PINS)
+        self.out = bytearray(PINS)
+        self.pull = bytearray(PINS)
+        self.external = [FLOATING] * PINS
+        self.stuck = [FLOATING] * PINS
+        self.irqs: dict = {}  # type: ignore[type-arg]  # pin -> (handler, trigger, pin object)
+        self._irq_queue: list = []  # type: ignore[type-arg]
+        self.slices = [Slice() for _ in range(8)]
+        self.pwm_stops_on_soft_reset = False  # 1.22 and 1.24 freeze slices 0-3, 1.20 and 1.28 let them run
+        self.noise = noise_table(seed)
+        self.noise_at = 0
+        self.adc = [AdcInput() for _ in range(5)]
+        self.machines: dict = {}  # type: ignore[type-arg]  # PIO state machines by number
+        self.usb = Usb(self)
+        self.reset_cause = PWRON_RESET
+        self.watchdog_reason = 0
+        self.scratch = [0] * 8  # watchdog scratch registers: survive every reset but power-on
+        self.unique_id = bytes([0xE6, 0x61]) + _serial(seed)
+        self._pads_default()
+
+    # -- time ---------------------------------------------------------------------------------------
+
+    def sleep_us(self, us: int) -> None:
+        """Move the clock by `us` microseconds, and the world with it. Raises what waits for the firmware."""
+        self._spins = 0
+        target = self.clock_us + us
+        if target < self.limit_us:
+            if us > 0:
+                self.clock_us = target
+                self.world(target)
+        else:
+            self._sleep_through(target)
+        if self.attention:
+            self._attend()
+
+    def ticks_us(self) -> int:
+        """The clock as firmware reads it, not wrapped."""
+        self._spins += 1
+        if self._spins > SPIN_READINGS:
+            self.spin()
+        self.clock_us += self.call_us
+        return self.clock_us
+
+    def spin(self) -> None:
+        """A turn of a busy loop: one microsecond."""
+        spins = self._spins
+        self.sleep_us(1)
+        self._spins = spins
+
+    def wait(self, ready: "Callable[[], object]", timeout_us: int) -> bool:
+        """Wait up to `timeout_us` (negative: for ever) until ready(); looks once a millisecond."""
+        end = self.clock_us + timeout_us if timeout_us >= 0 else NEVER_US
+        while not ready():
+            left = end - self.clock_us
+            if left <= 0:
+                return False
+            self.sleep_us(left if left < 1000 else 1000)
+        return True
+
+    def at(self, due_us: int, function: "Callable[[], object]") -> None:
+        """Call function() when the clock reaches due_us (at the next wait if that is past)."""
+        self._order += 1
+        self.events.append((due_us, self._order, function))
+        self.events.sort(key=_event_key)
+        self.update_limit()
+
+    def run_to(self, horizon_us: int) -> None:
+        """Set where the firmware is parked next."""
+        self.horizon_us = horizon_us
+        self.update_limit()
+
+    def update_limit(self) -> None:
+        """Recompute the next instant at which more than the world happens."""
+        limit = self.horizon_us
+        if self.events and self.events[0][0] < limit:
+            limit = self.events[0][0]
+        if self.wdt_us < limit:
+            limit = self.wdt_us
+        self.limit_us = limit
+
+    def _sleep_through(self, target: int) -> None:
+        while True:
+            limit = self.limit_us
+            if target < limit:
+                if target > self.clock_us:
+                    self.clock_us = target
+                    self.world(target)
+                return
+            if limit > self.clock_us:
+                self.clock_us = limit
+                self.world(limit)
+            if self.wdt_us <= limit:
+                self.watchdog_reason = 1
+                self.reset(WDT_RESET)
+            while self.events and self.events[0][0] <= self.clock_us:
+                self.events.pop(0)[2]()
+            self.update_limit()
+            if self.horizon_us <= self.clock_us:
+                self.park()
+                if self.horizon_us <= self.clock_us:
+                    return  # nobody parks here (MicroPython): the clock stands still
+            if self.attention:
+                return
+
+    def _attend(self) -> None:
+        self.attention = False
+        queue, self._irq_queue = self._irq_queue, []
+        for handler, pin in queue:
+            handler(pin)
+        if self.interrupt:
+            self.interrupt = False
+            raise KeyboardInterrupt
+
+    # -- resets -------------------------------------------------------------------------------------
+
+    def feed(self, timeout_us: int) -> None:
+        """Start or feed the watchdog; it cannot be stopped."""
+        self.wdt_timeout_us = timeout_us
+        self.wdt_us = self.clock_us + timeout_us
+        self.update_limit()
+
+    def reset(self, cause: int) -> None:
+        """Reset from inside the firmware. Does not return: the board takes over, or Reset is raised."""
+        self.on_reset(cause)
+        raise Reset(cause)
+
+    def hard_reset(self, cause: int) -> None:
+        """The chip's state after a reset: pins are inputs with pull-down, peripherals off, serial empty."""
+        self.reset_cause = cause
+        if cause == PWRON_RESET:
+            self.watchdog_reason = 0
+            self.scratch = [0] * 8
+        self.wdt_us = NEVER_US
+        self.interrupt_char = 3
+        for s in self.slices:
+            s.power_on()
+        self._forget_program()
+        self.usb.power_on()
+        self._pads_default()
+        self.update_limit()
+
+    def soft_reset(self) -> None:
+        """What Ctrl-D leaves: pins as they were, PIO stopped with its pins as they were, watchdog running.
+
+        The PWM runs on, or freezes where it stands when `pwm_stops_on_soft_reset`.
+        """
+        if self.pwm_stops_on_soft_reset:
+            for n in range(4):
+                self.stop_slice(n)
+        self._forget_program()
+
+    def _forget_program(self) -> None:
+        self.machines.clear()
+        self.irqs.clear()
+        self._irq_queue = []
+        self.interrupt = self.attention = False
+        self._spins = 0
+
+    def _pads_default(self) -> None:
+        for n in range(PINS):
+            self.func[n] = FUNC_NULL
+            self.out_enabled[n] = self.out[n] = 0
+            self.pull[n] = PULL_DOWN
+        for n in range(PINS):
+            self.resolve(n, True)
+
+    # -- pins ---------------------------------------------------------------------------------------
+
+    def watch(self, pin: int, function: "Callable[[int], object]") -> None:
+        """Call function(pin) whenever the pin's level, function or PWM duty changes."""
+        self._watchers[pin].append(function)
+
+    def drive(self, pin: int, level: int) -> None:
+        """Drive an input from outside: 0, 1 or FLOATING."""
+        if self.external[pin] != level:
+            self.external[pin] = level
+            self.resolve(pin)
+
+    def stick(self, pin: int, level: int) -> None:
+        """Make a pin read and show `level` whatever anybody does; FLOATING repairs it."""
+        self.stuck[pin] = level
+        self.resolve(pin, True)
+
+    def level(self, pin: int) -> int:
+        """The pin's level at this instant, 0 or 1; a running PWM by the phase of its counter."""
+        if self.func[pin] == FUNC_PWM and self.stuck[pin] < 0:
+            return self._pwm_level(pin)
+        return self.levels[pin]
+
+    def mean(self, pin: int) -> float:
+        """The pin's mean level, 0.0…1.0: the duty of a running PWM, else the level."""
+        s = self.slices[(pin >> 1) & 7]
+        if self.func[pin] == FUNC_PWM and s.enabled and self.stuck[pin] < 0:
+            duty = s.cc[pin & 1] / (s.top + 1)
+            return duty if duty < 1.0 else 1.0
+        return float(self.levels[pin])
+
+    def resolve(self, pin: int, announce: bool = False) -> None:
+        """Work out a pin's level after a change and tell who watches."""
+        func = self.func[pin]
+        if self.stuck[pin] >= 0:
+            level = self.stuck[pin]
+        elif func == FUNC_PWM:
+            level = self._pwm_level(pin)
+            announce = True
+        elif self.out_enabled[pin]:
+            level = self.out[pin]
+        elif self.external[pin] >= 0:
+            level = self.external[pin]
+        else:
+            level = 1 if self.pull[pin] == PULL_UP else 0
+        before = self.levels[pin]
+        if level != before:
+            self.levels[pin] = level
+            announce = True
+            if pin in self.irqs:
+                self._queue_irq(pin, level)
+        if announce and not self.dead:
+            for function in self._watchers[pin]:
+                function(pin)
+
+    def _queue_irq(self, pin: int, level: int) -> None:
+        handler, trigger, source = self.irqs[pin]
+        if handler and trigger & (8 if level else 4):
+            self._irq_queue.append((handler, source))
+            self.attention = True
+
+    # -- PWM ----------------------------------------------------------------------------------------
+
+    def _pwm_level(self, pin: int) -> int:
+        s = self.slices[(pin >> 1) & 7]
+        return 1 if self.pwm_counter(s) < s.cc[pin & 1] else 0
+
+    def pwm_counter(self, s: Slice) -> int:
+        """The slice's counter at this instant, 0…top."""
+        if not s.enabled:
+            return s.frozen
+        return (self.clock_us - s.started_us) * (SYSTEM_HZ // 1_000_000) * 16 // s.div16 % (s.top + 1)
+
+    def start_slice(self, n: int) -> None:
+        """Let slice n count, from zero if it stood."""
+        s = self.slices[n]
+        if not s.enabled:
+            s.enabled = True
+            s.started_us = self.clock_us
+        self.resolve_slice(n)
+
+    def stop_slice(self, n: int) -> None:
+        """Stop slice n where it stands: its pins keep the level of that instant."""
+        s = self.slices[n]
+        s.frozen = self.pwm_counter(s)
+        s.enabled = False
+        self.resolve_slice(n)
+
+    def resolve_slice(self, n: int) -> None:
+        """Tell the pins of slice n that frequency or duty changed."""
+        for pin in (2 * n, 2 * n + 1, 2 * n + 16, 2 * n + 17):
+            if pin < PINS and self.func[pin] == FUNC_PWM:
+                self.resolve(pin)
+
+
+def _event_key(event: tuple) -> tuple:  # type: ignore[type-arg]
+    return event[:2]
+
+
+def _no_park() -> None:
+    pass
+
+
+def _no_world(now_us: int) -> None:
+    pass
+
+
+def _raise_reset(cause: int) -> None:
+    raise Reset(cause)
+
+
+def _serial(seed: int) -> bytes:
+    x = (seed * 2654435761 + 0x9E3779B9) & 0xFFFFFFFFFFFF
+    return bytes([(x >> shift) & 0xFF for shift in (40, 32, 24, 16, 8, 0)])

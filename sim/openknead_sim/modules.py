@@ -1,0 +1,151 @@
+"""The names of machine, rp2, time and select for one simulated chip, as dictionaries.
+
+On CPython the sandbox makes modules of them, one set per board; on the MicroPython Unix port the modules in
+`upy/` do. Times come from the virtual clock and wrap as on the Pico.
+"""
+
+try:
+    import utime as _host_time  # type: ignore[import-not-found]  # MicroPython's own, under upy/time.py
+except ImportError:
+    import time as _host_time
+
+from .adc import ADC
+from .chip import PWRON_RESET, SYSTEM_HZ, WDT_RESET
+from .gpio import PWM, WDT, Pin
+from .pio import PIO, StateMachine, asm_pio
+from .usb import POLLERR, POLLHUP, POLLIN, POLLOUT, Poll
+
+try:
+    from typing import TYPE_CHECKING
+
+    if TYPE_CHECKING:
+        from .chip import Chip
+except ImportError:
+    pass
+
+TICKS_PERIOD = 1 << 30
+TICKS_MASK = TICKS_PERIOD - 1
+TICKS_HALF = TICKS_PERIOD >> 1
+
+_SIO_GPIO_IN = 0xD0000004
+_SIO_GPIO_OUT = 0xD0000010
+_SIO_GPIO_OE = 0xD0000020
+_WATCHDOG_REASON = 0x40058008
+_WATCHDOG_SCRATCH0 = 0x4005800C
+IDLE_US = 100  # machine.idle() waits for an interrupt; the nearest one is not simulated
+
+
+def bound(cls: type, chip: "Chip") -> type:
+    """A subclass of `cls` whose instances belong to `chip`."""
+    return type(cls.__name__, (cls,), {"chip": chip})
+
+
+class Memory:
+    """machine.mem32 for the few registers that firmware has a reason to read."""
+
+    def __init__(self, chip: "Chip") -> None:
+        self._chip = chip
+
+    def __getitem__(self, address: int) -> int:
+        chip = self._chip
+        if address == _SIO_GPIO_IN:
+            return sum(chip.level(n) << n for n in range(30))
+        if address == _SIO_GPIO_OUT:
+            return sum(chip.out[n] << n for n in range(30))
+        if address == _SIO_GPIO_OE:
+            return sum(chip.out_enabled[n] << n for n in range(30))
+        if address == _WATCHDOG_REASON:
+            return chip.watchdog_reason
+        return chip.scratch[self._scratch(address)]
+
+    def __setitem__(self, address: int, value: int) -> None:
+        self._chip.scratch[self._scratch(address)] = value & 0xFFFFFFFF
+
+    def _scratch(self, address: int) -> int:
+        n, rest = divmod(address - _WATCHDOG_SCRATCH0, 4)
+        if rest or not 0 <= n < 8:
+            raise ValueError(f"mem32[0x{address:08x}] is not simulated")
+        return n
+
+
+def machine_names(chip: "Chip", simulated: str) -> dict:  # type: ignore[type-arg]
+    """machine. `simulated` becomes machine.SIMULATED, which no real board has."""
+
+    def reset() -> None:
+        chip.watchdog_reason = 2
+        chip.reset(WDT_RESET)
+
+    def soft_reset() -> None:
+        raise SystemExit
+
+    def bootloader(timeout: int = 0) -> None:
+        chip.reset(0)
+
+    def freq(hz: "int | None" = None) -> int:
+        if hz not in (None, SYSTEM_HZ):
+            raise ValueError("the simulated chip runs at 125 MHz only")
+        return SYSTEM_HZ
+
+    return {
+        "SIMULATED": simulated,
+        "Pin": bound(Pin, chip),
+        "PWM": bound(PWM, chip),
+        "ADC": bound(ADC, chip),
+        "WDT": bound(WDT, chip),
+        "mem32": Memory(chip),
+        "unique_id": lambda: chip.unique_id,
+        "reset": reset,
+        "soft_reset": soft_reset,
+        "bootloader": bootloader,
+        "reset_cause": lambda: chip.reset_cause,
+        "freq": freq,
+        "idle": lambda: chip.sleep_us(IDLE_US),
+        "disable_irq": lambda: 0,
+        "enable_irq": lambda state=0: None,
+        "PWRON_RESET": PWRON_RESET,
+        "WDT_RESET": WDT_RESET,
+    }
+
+
+def rp2_names(chip: "Chip") -> dict:  # type: ignore[type-arg]
+    """rp2."""
+    return {"PIO": PIO, "StateMachine": bound(StateMachine, chip), "asm_pio": asm_pio}
+
+
+def time_names(chip: "Chip") -> dict:  # type: ignore[type-arg]
+    """time. The calendar starts at 2021-01-01 at power-on, as on a Pico whose clock nobody set."""
+    ticks = chip.ticks_us
+    epoch_s = 1_609_459_200
+
+    def ticks_diff(a: int, b: int) -> int:
+        return ((a - b + TICKS_HALF) & TICKS_MASK) - TICKS_HALF
+
+    return {
+        "ticks_us": lambda: ticks() & TICKS_MASK,
+        "ticks_ms": lambda: ticks() // 1000 & TICKS_MASK,
+        "ticks_cpu": lambda: ticks() & TICKS_MASK,
+        "ticks_diff": ticks_diff,
+        "ticks_add": lambda t, delta: (t + delta) & TICKS_MASK,
+        "sleep_us": chip.sleep_us,
+        "sleep_ms": lambda ms: chip.sleep_us(ms * 1000),
+        "sleep": lambda s: chip.sleep_us(int(s * 1_000_000)),
+        "time": lambda: epoch_s + chip.clock_us // 1_000_000,
+        "time_ns": lambda: epoch_s * 1_000_000_000 + chip.clock_us * 1000,
+        "gmtime": lambda t=None: _calendar(epoch_s + chip.clock_us // 1_000_000 if t is None else t),
+        "localtime": lambda t=None: _calendar(epoch_s + chip.clock_us // 1_000_000 if t is None else t),
+    }
+
+
+def select_names(chip: "Chip") -> dict:  # type: ignore[type-arg]
+    """select."""
+    return {
+        "poll": bound(Poll, chip),
+        "POLLIN": POLLIN,
+        "POLLOUT": POLLOUT,
+        "POLLERR": POLLERR,
+        "POLLHUP": POLLHUP,
+    }
+
+
+def _calendar(t: int) -> tuple:  # type: ignore[type-arg]
+    return tuple(_host_time.gmtime(t)[:8])
