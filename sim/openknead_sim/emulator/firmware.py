@@ -5,6 +5,7 @@ it is installed by default: compiling on the Pico costs start-up time and heap.
 """
 
 import ast
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 ALWAYS_SOURCE = ("boot.py", "main.py")
+
+SETTINGS_FILE = "settings.a"  # the first of the two record files
 
 Form = Literal["mpy", "source"]
 
@@ -52,6 +55,18 @@ def pin_map() -> dict[str, int]:
             pins: dict[str, int] = ast.literal_eval(node.value)
             return pins
     raise ValueError("the firmware's board.py has no table PINS")
+
+
+def settings_record(settings: Mapping[str, int | bool]) -> bytes:
+    """Content of SETTINGS_FILE with these values, by the firmware's own store (which is plain Python)."""
+    path = firmware_folder() / "massager" / "store.py"
+    spec = importlib.util.spec_from_file_location("_firmware_store", path)
+    assert spec is not None
+    assert spec.loader is not None
+    store = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(store)
+    record: bytes = store.build(1, dict(settings))
+    return record
 
 
 def compile_mpy(source: bytes, name: str) -> bytes:

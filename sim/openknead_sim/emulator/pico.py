@@ -178,6 +178,12 @@ class EmulatedPico:
         self.send(CTRL_C)
         self.expect(b">>> ")
 
+    def soft_reset(self) -> None:
+        """Ctrl-D at the friendly REPL: MicroPython starts anew, runs boot.py and main.py; USB stays."""
+        self.port.received.clear()
+        self.send(CTRL_D)
+        self.expect(b"soft reboot\r\n")
+
     def exec(self, source: str, timeout_us: float = 10e6) -> str:
         """Run code through the raw REPL, which must be idle; returns what it printed.
 

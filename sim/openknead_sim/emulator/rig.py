@@ -5,68 +5,44 @@ the plant became. Tach edges come at their interpolated instants: the firmware m
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from pathlib import Path
 
 from openknead_sim import analog
+from openknead_sim.emulator import filesystem, firmware
 from openknead_sim.emulator.client import RpcClient
-from openknead_sim.emulator.firmware import pin_map
 from openknead_sim.emulator.pico import EmulatedPico
+from openknead_sim.plant import Plant
 
 STEP_US = 1000
 ADC_CURRENT, ADC_MUX, ADC_SUPPLY = 0, 1, 2  # ADC channels of GP26, 27, 28
 
 
-class MotorPlant(Protocol):
-    """What the rig needs of the plant: SI units, temperatures in °C."""
-
-    current: float
-    omega: float
-    supply_v: float
-    motor_c: float
-    driver_c: float
-    handle_c: float
-
-    def set_drive(self, duty: float, enabled: bool) -> None: ...
-
-    def advance(self, dt_us: int) -> None: ...
-
-
 class Tach:
-    """Hall switch on the shaft: one high and one low half per revolution and pulse."""
+    """Hall switch on the shaft: the plant's rising edges, each high for half a pulse."""
 
     def __init__(self, pico: EmulatedPico, pin: int, pulses: int) -> None:
-        self._pico, self._pin, self._half_turn = pico, pin, math.pi / pulses
-        self._angle = 0.0  # since the last edge, 0…_half_turn
-        self._level = False
-        self._edge = pico.alarm(self._toggle)
+        self._pico, self._pin, self._half_turn_rad = pico, pin, math.pi / pulses
         pico.drive(pin, False)
 
-    def advance(self, omega: float) -> None:
-        """Turn on for one step at `omega` rad/s; an edge in it comes that much later in the next step.
-
-        At most one edge a step: good for 500 revolutions a second, eight times the highest rate.
-        """
-        self._angle += omega * STEP_US / 1e6
-        beyond = self._angle - self._half_turn
-        if beyond >= 0:
-            self._angle = beyond
-            self._edge(max(STEP_US - beyond / omega * 1e6, 0))
-
-    def _toggle(self) -> None:
-        self._level = not self._level
-        self._pico.drive(self._pin, self._level)
+    def show(self, plant: Plant) -> None:
+        """Schedule the edges of the plant's last step, each as late in the next one."""
+        for edge_us in plant.edges:
+            rise_us = edge_us - plant.t_us + STEP_US
+            high_us = self._half_turn_rad / max(plant.omega_rad_s, 1.0) * 1e6
+            self._pico.alarm(lambda: self._pico.drive(self._pin, True))(rise_us)
+            self._pico.alarm(lambda: self._pico.drive(self._pin, False))(rise_us + high_us)
 
 
 class Rig:
     """An emulated Pico with a massager around it, and a host on its serial line (`host`)."""
 
-    def __init__(self, pico: EmulatedPico, plant: MotorPlant, tach_pulses: int = 1) -> None:
+    def __init__(self, pico: EmulatedPico, plant: Plant, tach_pulses: int = 1) -> None:
         self.pico = pico
         self.plant = plant
         self.host = RpcClient(pico)
-        self.pins = pin_map()
+        self.pins = firmware.pin_map()
         self._tach = Tach(pico, self.pins["TACH_A"], tach_pulses)
         self.press("STOP", False)
         self._show_sensors()
@@ -102,13 +78,13 @@ class Rig:
             duty = 1.0 if self._is_high("MOT_PWM") else 0.0
         plant.set_drive(duty, self._is_high("RUN_REQ"))
         plant.advance(STEP_US)
-        self._tach.advance(plant.omega)
+        self._tach.show(plant)
         self._show_sensors()
 
     def _show_sensors(self) -> None:
         plant, adc, code = self.plant, self.pico.adc, analog.adc_code
         channel = self._is_high("MUX_S0") + 2 * self._is_high("MUX_S1")
-        adc(ADC_CURRENT, code(analog.current_volts(plant.current)))
+        adc(ADC_CURRENT, code(analog.current_volts(plant.current_a)))
         adc(ADC_SUPPLY, code(analog.supply_volts(plant.supply_v)))
         adc(ADC_MUX, code(analog.mux_volts(channel, plant.motor_c, plant.driver_c, plant.handle_c)))
 
@@ -116,3 +92,24 @@ class Rig:
         """Level of an output that has a pull-down on the board."""
         pin = self.pico.pin(self.pins[name])
         return pin.output and pin.high
+
+
+def boot(
+    image: Path,
+    *,
+    form: firmware.Form = "mpy",
+    settings: Mapping[str, int | bool] | None = None,
+    replace: Mapping[str, bytes] | None = None,
+) -> Rig:
+    """A bench whose Pico was just switched on, run until USB enumerates; the app may still be starting.
+
+    image: see `images.find`; form, replace: see `firmware.firmware_files`; settings: what a user saved
+    before.
+    """
+    files = firmware.firmware_files(form, replace)
+    if settings:
+        files[firmware.SETTINGS_FILE] = firmware.settings_record(settings)
+    pico = EmulatedPico(image, filesystem.build(files))
+    rig = Rig(pico, Plant())
+    pico.connect()
+    return rig
