@@ -93,6 +93,11 @@ class Console:
             return self._byte[0]
         return -1
 
+    def wait_ms(self, ms):
+        """Wait until there is something to read, `ms` at most."""
+        for _ in self._readable.ipoll(ms):
+            return
+
     def write(self, byte):
         """Send one byte; False when the host does not take it now."""
         for _ in self._writable.ipoll(0):
@@ -217,6 +222,13 @@ class Board:
         if hz:
             self._buzzer.freq(hz)
         self._buzzer.duty_u16(32_768 if hz else 0)
+
+    def wait_us(self, us):
+        """Idle for `us`, less when the console has something to read."""
+        if us >= 1000:
+            self.console.wait_ms(us // 1000)
+        else:
+            self.sleep_us(us)
 
     # -- the chip -----------------------------------------------------------------------------------
 

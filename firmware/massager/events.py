@@ -28,37 +28,37 @@ _SIZE = const(16)
 
 
 class Events:
-    """First in, first out. `kind`, `value`, `detail`, `t_ms` hold what `take` took."""
+    """First in, first out. `count`: how many wait; `kind`, `value`, `detail`, `t_ms` hold what `take` took."""
 
     def __init__(self):
         self._ring = array("i", [0] * (4 * _SIZE))
         self._first = 0
-        self._count = 0
+        self.count = 0
         self.lost = 0
         self.kind = self.value = self.detail = self.t_ms = 0
         self.now_ms = 0  # set by the app once a tick
 
     def put(self, kind, value, detail=0):
         """Add an event with the time of this tick."""
-        if self._count == _SIZE:
+        if self.count == _SIZE:
             self._first = (self._first + 1) % _SIZE
-            self._count -= 1
+            self.count -= 1
             self.lost += 1
-        at = (self._first + self._count) % _SIZE * 4
+        at = (self._first + self.count) % _SIZE * 4
         ring = self._ring
         ring[at] = kind
         ring[at + 1] = value
         ring[at + 2] = detail
         ring[at + 3] = self.now_ms
-        self._count += 1
+        self.count += 1
 
     def take(self):
         """Oldest event into the attributes; False when there is none."""
-        if not self._count:
+        if not self.count:
             return False
         at = self._first * 4
         ring = self._ring
         self.kind, self.value, self.detail, self.t_ms = ring[at], ring[at + 1], ring[at + 2], ring[at + 3]
         self._first = (self._first + 1) % _SIZE
-        self._count -= 1
+        self.count -= 1
         return True

@@ -21,7 +21,15 @@ STUCK_MS = const(10_000)
 BUTTONS = ((BUTTON_STOP, "stop"), (BUTTON_PLUS, "plus"), (BUTTON_MINUS, "minus"), (BUTTON_MODE, "mode"))
 _DEBOUNCED = (BUTTON_PLUS, BUTTON_MINUS, BUTTON_MODE)
 
-RED, YELLOW, GREEN, CYAN, BLUE, MAGENTA, WHITE = (const(4), const(6), const(2), const(3), const(1), const(5), const(7))
+RED, YELLOW, GREEN, CYAN, BLUE, MAGENTA, WHITE = (
+    const(4),
+    const(6),
+    const(2),
+    const(3),
+    const(1),
+    const(5),
+    const(7),
+)
 _COLOURS = (WHITE, GREEN, YELLOW, CYAN, MAGENTA)  # by session state
 _BLINKS = (False, False, True, False, True)
 BLINK_MS = const(256)
@@ -40,7 +48,9 @@ class Panel:
         self._events = event_log
         self._held_ms = array("h", [0, 0, 0])
         self._down = 0  # debounced buttons that are down
-        self._done = BUTTON_PLUS | BUTTON_MINUS | BUTTON_MODE  # presses that have had their effect, or may have none
+        self._done = (
+            BUTTON_PLUS | BUTTON_MINUS | BUTTON_MODE
+        )  # presses that have had their effect, or may have none
         self._stop_ms = 0
         self.toggle_remote = False
 

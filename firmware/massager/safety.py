@@ -15,6 +15,9 @@ TICK_MS = const(10)
 SLOW_MS = const(40)  # each slow check comes round every fourth tick
 
 STALL_DEMAND_OPM = const(500)  # below it, soft start and ramp-down are not judged
+LIMITED_TICKS = const(
+    100
+)  # the current limiter stays reported for a second: it comes and goes with the stroke
 DRIVEN_MV = const(200)  # voltage above back-EMF by so much must draw current
 
 
@@ -49,6 +52,7 @@ class Safety:
         self._drive = drive
         self._version = -1
         self._slow = 0
+        self._limited_ticks = 0
         self._timers_ms = array("h", [0] * len(_DEBOUNCE_MS))
         self._hot_channels = 0
         self.fault = faults.NONE
@@ -87,7 +91,12 @@ class Safety:
             self._check_heat(slow)
         limiters = self.limiters & ~faults.LIMIT_CURRENT
         self._drive.derate = limiters != 0
-        self.limiters = limiters | faults.LIMIT_CURRENT if self._drive.limited else limiters
+        if self._drive.limited:
+            self._limited_ticks = LIMITED_TICKS
+        if self._limited_ticks:
+            self._limited_ticks -= 1
+            limiters |= faults.LIMIT_CURRENT
+        self.limiters = limiters
 
     def motor_stopped(self):
         """The motor went off: what is only judged while it runs has no lasting cause any more."""

@@ -21,6 +21,8 @@ NTC_OPEN = const(65_000)  # ADC readings beyond these are no temperature: below 
 NTC_SHORT = const(400)
 SEGMENTS = const(64)
 
+_CHARGE = ((3000, 0), (3450, 10), (3650, 30), (3750, 50), (3900, 70), (4050, 88), (4180, 100))  # mV a cell: %
+
 # temperature channels of the multiplexer
 MOTOR = const(0)
 DRIVER = const(1)
@@ -91,6 +93,19 @@ class Sense:
             rate = (voltage_mv - self._r * fast // 1000) * OPM_PER_MV_UVS // self._ke if voltage_mv else 0
             rate = rate if rate > 0 else 0
             self.rate_opm += (rate - self.rate_opm) >> 2
+
+    def battery_pct(self, cells):
+        """Rough state of charge from the voltage, 0…100; None for a supply without cells."""
+        if not cells:
+            return None
+        mv = self.supply_mv // cells
+        below = _CHARGE[0]
+        for above in _CHARGE:
+            if mv < above[0]:
+                span = above[0] - below[0]
+                return below[1] + (mv - below[0]) * (above[1] - below[1]) // span if span else 0
+            below = above
+        return 100
 
     def _update_temperature(self, channel, reading):
         if channel == REFERENCE:

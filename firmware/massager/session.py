@@ -69,6 +69,17 @@ REFUSALS = (
     (RUNNING_ALREADY, "running", "Stop the session that runs first."),
 )
 
+
+def reason_name(reason):
+    """Name of a reason; None for NO_REASON."""
+    return REASONS[reason - 1][1] if reason else None
+
+
+def refusal_rows(bits):
+    """Table rows of the refusal bits that are set."""
+    return [row for row in REFUSALS if row[0] & bits]
+
+
 NO_ORIGIN = const(0)
 BUTTON = const(1)
 REMOTE = const(2)
@@ -98,6 +109,10 @@ class Session:
         self._area_ms = self._paused_ms = self._silent_ms = 0
         self._warned = False
 
+    def active(self):
+        """Whether a session is under way, paused or not."""
+        return self.state != IDLE and self.state != MAINTENANCE
+
     def refusals(self, origin):
         """All reasons at once why a start by `origin` is refused now, as bits."""
         bits = self.blocks
@@ -110,7 +125,7 @@ class Session:
             bits |= BATTERY_LOW
         if origin == REMOTE and not self._settings["remote_start"]:
             bits |= REMOTE_DISABLED
-        if self.state not in (IDLE, MAINTENANCE):
+        if self.active():
             bits |= RUNNING_ALREADY
         return bits
 
@@ -138,7 +153,7 @@ class Session:
 
     def stop(self, reason):
         """Motor off at once; the session is over. Nothing happens when none runs."""
-        if self.state == IDLE or self.state == MAINTENANCE:
+        if not self.active():
             return
         self._motor_off()
         self.reason = reason
@@ -176,7 +191,9 @@ class Session:
     def step_level(self, step):
         """One level up or down by button; a refused cue at the ends of the range."""
         level = self.level + step
-        if not self._settings["min_level"] <= level <= self._settings["max_level"] or not self.set_level(level):
+        if not self._settings["min_level"] <= level <= self._settings["max_level"] or not self.set_level(
+            level
+        ):
             self.cue = cues.REFUSED
 
     def heard_host(self):
@@ -186,7 +203,7 @@ class Session:
     def remaining_ms(self):
         """Run time left, 0 when no session runs."""
         left = self.run_ms - self.elapsed_ms
-        return left if self.state != IDLE and left > 0 else 0
+        return left if self.active() and left > 0 else 0
 
     def tick(self, dt_ms):
         """Go on by dt_ms. Called in every tick, after safety."""

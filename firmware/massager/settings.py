@@ -18,17 +18,71 @@ TABLE = (
     ("session_limit_s", "int", "s", 300, 900, 600, WEAKENS, "Longest session; 900 s cannot be exceeded."),
     ("slew_s", "int", "s", 1, 10, 2, WEAKENS, "Least time for a change by one level."),
     ("area_s", "int", "s", 30, 180, 90, 0, "Time after which the cue says: move on."),
-    ("host_timeout_s", "int", "s", 1, 30, 3, WEAKENS, "A remote session ends after this silence of the host."),
-    ("remote_start", "bool", "", 0, 1, 0, WEAKENS | LOCAL, "A host may start sessions. Hold MODE 3 s to change."),
+    (
+        "host_timeout_s",
+        "int",
+        "s",
+        1,
+        30,
+        3,
+        WEAKENS,
+        "A remote session ends after this silence of the host.",
+    ),
+    (
+        "remote_start",
+        "bool",
+        "",
+        0,
+        1,
+        0,
+        WEAKENS | LOCAL,
+        "A host may start sessions. Hold MODE 3 s to change.",
+    ),
     ("buzzer", "bool", "", 0, 1, 1, 0, "Beeps with cues; LED and motor dip remain without."),
-    ("current_limit_ma", "int", "mA", 500, 2400, 2000, WEAKENS, "Motor current at which the drive holds back."),
-    ("battery_cells", "int", "", 0, 4, 3, WEAKENS | IDLE_ONLY, "Li-ion cells in series; 0 = mains adapter, 12 V."),
+    (
+        "current_limit_ma",
+        "int",
+        "mA",
+        500,
+        2400,
+        2000,
+        WEAKENS,
+        "Motor current at which the drive holds back.",
+    ),
+    (
+        "battery_cells",
+        "int",
+        "",
+        0,
+        4,
+        3,
+        WEAKENS | IDLE_ONLY,
+        "Li-ion cells in series; 0 = mains adapter, 12 V.",
+    ),
     ("motor_r_mohm", "int", "mohm", 200, 20000, 2180, IDLE_ONLY, "Winding resistance at 25 C."),
     ("motor_ke_uvs", "int", "uV*s/rad", 1000, 60000, 11000, IDLE_ONLY, "Back-EMF constant."),
     ("motor_no_load_ma", "int", "mA", 0, 1000, 200, IDLE_ONLY, "Current of the running motor without load."),
-    ("tach_ppr", "int", "1/rev", 0, 8, 1, IDLE_ONLY, "Tach pulses a revolution; 0 = none, the rate is estimated."),
+    (
+        "tach_ppr",
+        "int",
+        "1/rev",
+        0,
+        8,
+        1,
+        IDLE_ONLY,
+        "Tach pulses a revolution; 0 = none, the rate is estimated.",
+    ),
     ("isense_mv_per_a", "int", "mV/A", 100, 5000, 1120, WEAKENS | IDLE_ONLY, "Gain of the current sense."),
-    ("supply_ratio_milli", "int", "1/1000", 1000, 15000, 5700, WEAKENS | IDLE_ONLY, "Divider of the supply sense."),
+    (
+        "supply_ratio_milli",
+        "int",
+        "1/1000",
+        1000,
+        15000,
+        5700,
+        WEAKENS | IDLE_ONLY,
+        "Divider of the supply sense.",
+    ),
     ("ntc_beta_k", "int", "K", 2500, 5000, 3950, WEAKENS | IDLE_ONLY, "Beta of the 10 k thermistors."),
     ("ntc_pullup_ohm", "int", "ohm", 1000, 100000, 10000, WEAKENS | IDLE_ONLY, "Their pull-up to 3.3 V."),
     ("drive_kp", "int", "mV/kopm", 0, 5000, 800, IDLE_ONLY, "Rate loop: proportional gain."),
@@ -133,15 +187,15 @@ class Settings:
             self.version += 1
         return errors
 
-    def record(self):
-        """What `save` writes: all values and the unknown keys that were loaded."""
+    def record(self, values):
+        """What the store writes for `values`: they and the unknown keys that were loaded."""
         record = dict(self.unknown)
-        record.update(self.values)
+        record.update(values)
         return record
 
-    def mark_saved(self):
-        """Tell that `record` is on flash now."""
-        self.saved = dict(self.values)
+    def mark_saved(self, values):
+        """Tell that the record of `values` is on flash now."""
+        self.saved = dict(values)
         self.rejected = []
 
     def unsaved(self):

@@ -82,7 +82,11 @@ def parse(data):
         magic, sequence, length, crc = data[:end].decode().split(" ")
         body = data[end + 1 :]
         sequence = int(sequence)
-        if magic != "OK1" or len(body) != int(length) or binascii.crc32(_covered(sequence, body)) != int(crc, 16):
+        if (
+            magic != "OK1"
+            or len(body) != int(length)
+            or binascii.crc32(_covered(sequence, body)) != int(crc, 16)
+        ):
             return None
         record = json.loads(body)
     except ValueError:  # also UnicodeError, and json's own

@@ -122,6 +122,12 @@ class LineWriter:
         self._tail = not checked  # whether the checksum is behind us
         self.busy = True
 
+    def drop(self):
+        """Give the rest of the line up; its newline still goes out, so that the next one starts afresh."""
+        self._data = b""
+        self._at = 0
+        self._tail = True
+
     def pump(self):
         """Send the next byte. False when the console does not take it now, or nothing is left."""
         at = self._at

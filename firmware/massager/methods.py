@@ -1,0 +1,305 @@
+"""Methods: what a host can ask for, one table row each. Every handler gets the app and the checked params."""
+
+from massager import VERSION, errors, faults, schema, telemetry
+from massager import session as sessions
+from massager import settings as table
+from massager.errors import RpcError
+from massager.store import StoreError
+
+PROTOCOL = "1.0.0"
+CAPABILITIES = ("sessions", "settings", "telemetry")
+
+_SETTING_ERRORS = {
+    table.UNKNOWN: errors.UNKNOWN_SETTING,
+    table.WRONG_TYPE: errors.WRONG_TYPE,
+    table.OUT_OF_RANGE: errors.OUT_OF_RANGE,
+    table.LOCAL_ONLY: errors.LOCAL_ONLY,
+    table.CONFLICT: errors.CONFLICT,
+    table.BUSY: errors.MOTOR_RUNNING,
+}
+_LIST_PAGE = 20  # settings a page
+_ERRORS_MAX = 5  # setting errors that are listed in one reply; the rest is counted
+
+
+class Encoded:
+    """A result that is JSON text already."""
+
+    def __init__(self, text):
+        self.text = text
+
+
+def _hello(app, params):
+    return {
+        "protocol": PROTOCOL,
+        "firmware": VERSION,
+        "content": app.content,
+        "board": app.board.unique_id(),
+        "sim": app.board.SIMULATED,
+        "capabilities": CAPABILITIES,
+        "uptime_ms": app.uptime_ms,
+    }
+
+
+def _schema(app, params):
+    if "section" not in params:
+        return {"sections": sorted(schema.SECTIONS)}
+    text = schema.page(params["section"], params.get("start", 0))
+    if text is None:
+        raise RpcError(errors.INVALID_PARAMS, {"param": "section" if "start" not in params else "start"})
+    return Encoded(text)
+
+
+def _status(app, params):
+    session = app.session
+    safety = app.safety
+    sense = app.sense
+    motor, driver, handle = sense.temperatures_dc
+    return {
+        "state": sessions.STATES[session.state][1],
+        "level": session.level,
+        "level_milli": app.drive.position // 1000,
+        "demand_opm": app.drive.demand_opm,
+        "rate_opm": sense.rate_opm,
+        "duty": app.drive.duty,
+        "current_ma": sense.current_ma,
+        "supply_mv": sense.supply_mv,
+        "battery_pct": sense.battery_pct(app.settings["battery_cells"]),
+        "motor_dc": telemetry.temperature(motor),
+        "driver_dc": telemetry.temperature(driver),
+        "handle_dc": telemetry.temperature(handle),
+        "elapsed_ms": session.elapsed_ms,
+        "remaining_ms": session.remaining_ms(),
+        "limit_ms": session.run_ms,
+        "origin": sessions.ORIGINS[session.origin],
+        "reason": sessions.reason_name(session.reason),
+        "fault": _fault(safety),
+        "limiters": faults.limiter_names(safety.limiters),
+        "refusals": [row[1] for row in sessions.refusal_rows(session.refusals(sessions.REMOTE))],
+        "unsaved": app.settings.unsaved(),
+        "remote_start": app.settings["remote_start"],
+        "uptime_ms": app.uptime_ms,
+        "tick_worst_us": app.tick_worst_us,
+    }
+
+
+def _fault(safety):
+    if not safety.fault:
+        return None
+    row = faults.FAULTS[safety.fault - 1]
+    return {"code": row[0], "name": row[1], "remedy": row[9], "more": safety.more}
+
+
+def _settings_get(app, params):
+    name = params["name"]
+    if name not in app.settings.values:
+        raise RpcError(errors.UNKNOWN_SETTING, {"setting": name})
+    return {"name": name, "value": app.settings[name]}
+
+
+def _settings_list(app, params):
+    start = params.get("start", 0)
+    if not 0 <= start < len(table.TABLE):
+        raise RpcError(errors.INVALID_PARAMS, {"param": "start"})
+    rows = table.TABLE[start : start + _LIST_PAGE]
+    following = start + len(rows)
+    return {
+        "values": {row[0]: app.settings[row[0]] for row in rows},
+        "next": following if following < len(table.TABLE) else None,
+    }
+
+
+def _settings_set(app, params):
+    return _change(app, params["values"])
+
+
+def _settings_reset(app, params):
+    names = params.get("names")
+    for name in names or ():
+        if not isinstance(name, str) or name not in table.ROWS:
+            raise RpcError(errors.UNKNOWN_SETTING, {"setting": name})
+    return _change(app, app.settings.defaults(names))
+
+
+def _change(app, changes):
+    bad = app.settings.set(changes, motor_on=app.session.active())
+    if bad:
+        data = _setting_error(bad[0])
+        data["errors"] = [_setting_error(error) for error in bad[:_ERRORS_MAX]]
+        data["count"] = len(bad)
+        raise RpcError(_SETTING_ERRORS[bad[0][1]], data)
+    app.configure()
+    return {"changed": list(changes), "unsaved": app.settings.unsaved()}
+
+
+def _setting_error(error):
+    name, kind = error
+    data = {"setting": name[:32]}
+    for row in errors.ERRORS:
+        if row[0] == _SETTING_ERRORS[kind]:
+            data["name"] = row[1]
+    if kind == table.OUT_OF_RANGE:
+        data["min"], data["max"] = table.ROWS[name][3:5]
+    return data
+
+
+def _settings_save(app, params):
+    _require_idle(app)
+    try:
+        return {"sequence": app.save_settings()}
+    except StoreError as e:
+        reason, full = e.args
+        raise RpcError(errors.FLASH_FULL if full else errors.FLASH_FAILED, {"reason": reason})
+
+
+def _require_idle(app):
+    if app.session.active():
+        raise RpcError(errors.MOTOR_RUNNING, {"state": sessions.STATES[app.session.state][1]})
+
+
+def _session(app):
+    session = app.session
+    return {
+        "state": sessions.STATES[session.state][1],
+        "level": session.level,
+        "remaining_ms": session.remaining_ms(),
+    }
+
+
+def _wrong_state(app):
+    return RpcError(errors.WRONG_STATE, {"state": sessions.STATES[app.session.state][1]})
+
+
+def _in_range(param, value, low, high):
+    if not low <= value <= high:
+        raise RpcError(errors.OUT_OF_RANGE, {"param": param, "min": low, "max": high})
+
+
+def _session_start(app, params):
+    settings = app.settings
+    _in_range("level", params["level"], settings["min_level"], settings["max_level"])
+    _in_range("run_s", params["run_s"], 1, settings["session_limit_s"])
+    bits = app.session.start(params["level"], params["run_s"] * 1000, sessions.REMOTE)
+    if bits:
+        refusals = [{"name": row[1], "remedy": row[2]} for row in sessions.refusal_rows(bits)]
+        raise RpcError(errors.REFUSED, {"refusals": refusals})
+    return _session(app)
+
+
+def _session_stop(app, params):
+    app.session.stop(sessions.HOST_STOP)
+    return _session(app)
+
+
+def _session_pause(app, params):
+    app.session.heard_host()
+    if not app.session.pause():
+        raise _wrong_state(app)
+    return _session(app)
+
+
+def _session_resume(app, params):
+    app.session.heard_host()
+    if not app.session.resume():
+        raise _wrong_state(app)
+    return _session(app)
+
+
+def _session_level(app, params):
+    app.session.heard_host()
+    _in_range("level", params["level"], app.settings["min_level"], app.settings["max_level"])
+    if not app.session.set_level(params["level"]):
+        raise _wrong_state(app)
+    return _session(app)
+
+
+def _session_keepalive(app, params):
+    app.session.heard_host()
+    return _session(app)
+
+
+def _subscribe(app, params):
+    hz = params["hz"]
+    _in_range("hz", hz, 0, 20)
+    if hz and 100 % hz:
+        raise RpcError(errors.INVALID_PARAMS, {"param": "hz", "allowed": [0, 1, 2, 4, 5, 10, 20]})
+    app.rpc.subscribe(hz)
+    return {"hz": hz}
+
+
+def _fault_clear(app, params):
+    name = faults.fault_name(app.safety.fault)
+    if not app.safety.clear():
+        raise RpcError(errors.CAUSE_LASTS, {"fault": name})
+    return {"cleared": name}
+
+
+def _maintenance(app, params):
+    _require_idle(app)
+    try:
+        app.restart(maintenance=True)
+    except OSError as e:
+        full = e.args[0] == 28
+        raise RpcError(
+            errors.FLASH_FULL if full else errors.FLASH_FAILED, {"reason": "OSError %d" % e.args[0]}
+        )
+    return {"rebooting": True}
+
+
+def _reboot(app, params):
+    _require_idle(app)
+    app.restart()
+    return {"rebooting": True}
+
+
+# name, handler, params with their type (a `?` marks those that may be missing), meaning
+METHODS = (
+    ("hello", _hello, {}, "Who is there: protocol, firmware, board."),
+    ("schema", _schema, {"section": "str?", "start": "int?"}, "The tables of this firmware, page by page."),
+    ("status", _status, {}, "Everything about this moment."),
+    ("settings.get", _settings_get, {"name": "str"}, "One setting."),
+    ("settings.list", _settings_list, {"start": "int?"}, "All settings, page by page."),
+    ("settings.set", _settings_set, {"values": "object"}, "Change settings in RAM, all or none."),
+    ("settings.reset", _settings_reset, {"names": "list?"}, "Settings back to their defaults, in RAM."),
+    ("settings.save", _settings_save, {}, "Write the settings to flash."),
+    ("session.start", _session_start, {"level": "int", "run_s": "int"}, "Start a session from the host."),
+    ("session.stop", _session_stop, {}, "Stop at once."),
+    ("session.pause", _session_pause, {}, "Motor off, the clock goes on."),
+    ("session.resume", _session_resume, {}, "Go on after a pause."),
+    ("session.level", _session_level, {"level": "int"}, "New level, reached at the slew."),
+    ("session.keepalive", _session_keepalive, {}, "The host is alive."),
+    (
+        "telemetry.subscribe",
+        _subscribe,
+        {"hz": "int"},
+        "Samples a second: a divisor of 100 up to 20, 0 = off.",
+    ),
+    ("fault.clear", _fault_clear, {}, "Clear the latched fault once its cause is gone."),
+    ("maintenance", _maintenance, {}, "Restart with the motor impossible, for file transfer."),
+    ("reboot", _reboot, {}, "Restart."),
+)
+
+BY_NAME = {row[0]: row for row in METHODS}
+_TYPES = {"int": int, "str": str, "object": dict, "list": list}
+
+schema.SECTIONS["methods"] = (METHODS, schema.SECTIONS["methods"][1])
+
+
+def call(app, name, params):
+    """Run a method. Returns its result; raises RpcError."""
+    row = BY_NAME.get(name)
+    if row is None:
+        raise RpcError(errors.UNKNOWN_METHOD, {"method": name[:32]})
+    spec = row[2]
+    for param in params:
+        if param not in spec:
+            raise RpcError(errors.INVALID_PARAMS, {"param": param[:32]})
+    for param in spec:
+        kind = spec[param]
+        if param not in params:
+            if kind[-1] != "?":
+                raise RpcError(errors.INVALID_PARAMS, {"param": param})
+            continue
+        value = params[param]
+        if isinstance(value, bool) or not isinstance(value, _TYPES[kind.rstrip("?")]):
+            raise RpcError(errors.INVALID_PARAMS, {"param": param, "type": kind})
+    return row[1](app, params)

@@ -1,0 +1,181 @@
+"""RPC: JSON-RPC 2.0 over the console, in the time that a tick leaves.
+
+Replies come first, then events, then telemetry; what the host does not take in time is dropped, never
+waited for. One request is worked on at a time, so nothing grows with what a host sends.
+"""
+
+import json
+
+from micropython import const
+
+from massager import cues, errors, events, faults, methods, panel, telemetry, wire
+from massager import session as sessions
+from massager.errors import RpcError
+
+HANDLE_US = const(6_000)  # a request is only begun with so much of the tick left
+COMPOSE_US = const(3_000)  # likewise a notification
+MARGIN_US = const(300)
+DROP_TICKS = const(100)  # a line that the host does not read is dropped after a second
+ID_MAX = const(0x3FFFFFFF)
+
+
+class Rpc:
+    """Talks while there is time: `talk` until a deadline, once a tick."""
+
+    def __init__(self, app):
+        self._app = app
+        self._board = app.board
+        self._reader = wire.LineReader()
+        self._writer = wire.LineWriter(app.board.console)
+        self._pending = wire.NONE  # a line that waits for a tick with time enough
+        self._checked = False  # whether the host speaks with checksums
+        self._blocked_ticks = 0
+        self._period_ticks = 0
+        self._wait_ticks = 0
+        self._due = False
+        self._seq = 0
+
+    def subscribe(self, hz):
+        """Send telemetry hz times a second, 0 = none."""
+        self._period_ticks = 100 // hz if hz else 0
+        self._wait_ticks = 0
+
+    def tick(self):
+        """Once a tick: is a sample due? One that could not be sent before the next is due is dropped."""
+        if self._period_ticks:
+            self._wait_ticks -= 1
+            if self._wait_ticks <= 0:
+                self._wait_ticks = self._period_ticks
+                self._seq = (self._seq + 1) & ID_MAX
+                self._due = True
+
+    def idle(self):
+        """Whether nothing is on its way to the host."""
+        return not self._writer.busy and not self._pending
+
+    def talk(self, until_us):
+        """Read, work and write until `until_us` at the latest, or until there is nothing to do."""
+        board = self._board
+        read = board.console.read
+        feed = self._reader.feed
+        pump = self._writer.pump
+        while True:
+            left_us = board.ticks_diff(until_us, board.ticks_us())
+            if left_us < MARGIN_US:
+                return
+            if self._writer.busy:
+                if not pump():
+                    self._blocked()
+                    return
+                self._blocked_ticks = 0
+            elif self._pending:
+                if left_us < HANDLE_US:
+                    return
+                self._handle()
+                self._app.garbage += 1
+            elif self._due or self._app.events.count:
+                if left_us < COMPOSE_US:
+                    return
+                self._notify()
+                self._app.garbage += 1
+            else:
+                byte = read()
+                if byte < 0:
+                    return
+                self._pending = feed(byte)
+
+    def _blocked(self):
+        self._blocked_ticks += 1
+        if self._blocked_ticks >= DROP_TICKS:
+            self._blocked_ticks = 0
+            self._writer.drop()
+
+    def _send(self, text):
+        self._writer.begin(text, self._checked)
+
+    def _notify(self):
+        log = self._app.events
+        if log.take():
+            self._send(_dumps({"jsonrpc": "2.0", "method": "event", "params": describe_event(log)}))
+        else:
+            self._due = False
+            params = telemetry.sample(self._app, self._seq)
+            self._send(_dumps({"jsonrpc": "2.0", "method": "telemetry", "params": params}))
+
+    def _handle(self):
+        kind = self._pending
+        self._pending = wire.NONE
+        reader = self._reader
+        self._checked = reader.checked
+        if kind == wire.TOO_LONG:
+            self._send(_error(None, errors.LINE_TOO_LONG, {}))
+        elif kind == wire.BAD_CHECKSUM:
+            self._send(_error(None, errors.CHECKSUM_MISMATCH, {}))
+        else:
+            reply = answer(self._app, bytes(memoryview(reader.data)[: reader.length]))
+            if reply:
+                self._send(reply)
+
+
+def answer(app, line):
+    """The reply to one line (bytes, without checksum) as text; None for a notification."""
+    try:
+        request = json.loads(line.decode())
+    except (ValueError, RuntimeError, MemoryError):  # RuntimeError: nested too deep
+        return _error(None, errors.PARSE_ERROR, {})
+    if not isinstance(request, dict):
+        return _error(None, errors.INVALID_REQUEST, {})
+    request_id = request.get("id")
+    if "id" in request and not _valid_id(request_id):
+        return _error(None, errors.INVALID_REQUEST, {})
+    method = request.get("method")
+    params = request.get("params", {})
+    if request.get("jsonrpc") != "2.0" or not isinstance(method, str) or not isinstance(params, dict):
+        return _error(request_id, errors.INVALID_REQUEST, {})
+    try:
+        result = methods.call(app, method, params)
+        text = result.text if isinstance(result, methods.Encoded) else _dumps(result)
+        reply = '{"jsonrpc":"2.0","id":%s,"result":%s}' % (json.dumps(request_id), text)
+        if len(reply) > wire.REPLY_MAX - 6:
+            raise RpcError(errors.INTERNAL_ERROR, {"reason": "reply too long"})
+    except RpcError as e:
+        reply = _error(request_id, e.args[0], e.args[1])
+    return reply if "id" in request else None
+
+
+def describe_event(log):
+    """The event that `log` just took, as the params of its notification."""
+    kind, value = log.kind, log.value
+    params = {"name": events.EVENTS[kind - 1][1], "t_ms": log.t_ms}
+    if kind == events.STATE:
+        params["value"] = sessions.STATES[value][1]
+        if log.detail:
+            params["reason"] = sessions.reason_name(log.detail)
+    elif kind == events.CUE:
+        params["value"] = cues.CUES[value - 1][1]
+    elif kind == events.FAULT:
+        params["value"] = faults.fault_name(value)
+    elif kind == events.LIMITER:
+        params["value"] = faults.limiter_names(value)
+    elif kind == events.BUTTON:
+        for row in panel.BUTTONS:
+            if row[0] == value:
+                params["value"] = row[1]
+    if log.lost:
+        params["lost"] = log.lost
+        log.lost = 0
+    return params
+
+
+def _valid_id(value):
+    if isinstance(value, str):
+        return len(value) <= 32
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= ID_MAX
+
+
+def _dumps(value):
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _error(request_id, code, data):
+    return _dumps({"jsonrpc": "2.0", "id": request_id, "error": errors.describe(code, data)})

@@ -1,0 +1,102 @@
+"""Schema: hands the tables out, section by section and page by page, so that the host knows nothing by heart."""
+
+import json
+
+from massager import cues, errors, events, faults, session, settings, telemetry
+
+PAGE = 560  # characters after which a page is full; keeps a reply within the line and the tick
+
+
+def _setting(row):
+    name, kind, unit, low, high, default, flags, doc = row
+    if kind == "bool":
+        low, high, default = False, True, bool(default)
+    return {
+        "name": name,
+        "type": kind,
+        "unit": unit,
+        "min": low,
+        "max": high,
+        "default": default,
+        "doc": doc,
+        "weakens": bool(flags & settings.WEAKENS),
+        "local": bool(flags & settings.LOCAL),
+    }
+
+
+def _fault(row):
+    keys = (
+        "code",
+        "name",
+        "measures",
+        "unit",
+        "limit",
+        "fault",
+        "hysteresis",
+        "debounce_ms",
+        "reaction",
+        "remedy",
+    )
+    return dict(zip(keys, row))
+
+
+def _bit_doc(row):
+    return {"bit": row[0], "name": row[1], "doc": row[2]}
+
+
+def _refusal(row):
+    return {"bit": row[0], "name": row[1], "remedy": row[2]}
+
+
+def _value_doc(row):
+    return {"value": row[0], "name": row[1], "doc": row[2]}
+
+
+def _method(row):
+    return {"name": row[0], "params": row[2], "doc": row[3]}
+
+
+def _error(row):
+    return {"code": row[0], "name": row[1], "message": row[2], "remedy": row[3]}
+
+
+def _field(row):
+    return {"name": row[0], "unit": row[1], "doc": row[2]}
+
+
+def _event(row):
+    return {"name": row[1], "doc": row[2]}
+
+
+SECTIONS = {
+    "settings": (settings.TABLE, _setting),
+    "faults": (faults.FAULTS, _fault),
+    "limiters": (faults.LIMITERS, _bit_doc),
+    "refusals": (session.REFUSALS, _refusal),
+    "reasons": (session.REASONS, _value_doc),
+    "states": (session.STATES, _value_doc),
+    "cues": (cues.CUES, _value_doc),
+    "errors": (errors.ERRORS, _error),
+    "telemetry": (telemetry.FIELDS, _field),
+    "events": (events.EVENTS, _event),
+    "methods": ((), _method),  # filled by the module that holds the methods
+}
+
+
+def page(section, start):
+    """JSON text of one page from item `start`; None when there is no such section or item."""
+    if section not in SECTIONS:
+        return None
+    rows, item = SECTIONS[section]
+    if not 0 <= start < max(len(rows), 1):
+        return None
+    texts = []
+    size = 0
+    at = start
+    while at < len(rows) and size < PAGE:
+        text = json.dumps(item(rows[at]), separators=(",", ":"))
+        texts.append(text)
+        size += len(text)
+        at += 1
+    following = at if at < len(rows) else "null"
+    return '{"section":"%s","start":%d,"items":[%s],"next":%s}' % (section, start, ",".join(texts), following)
