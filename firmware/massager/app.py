@@ -6,7 +6,7 @@ nothing. Talking uses the time that is left before the next tick.
 
 from micropython import const
 
-from massager import cues, events, faults, rpc
+from massager import cues, events, rpc
 from massager import session as sessions
 from massager.board import Board, Files
 from massager.drive import Drive
@@ -76,7 +76,7 @@ class App:
         return sequence
 
     def restart(self, maintenance=False):
-        """Reset soon, after the reply is out. Raises OSError when the mark for maintenance cannot be written."""
+        """Reset soon, after the reply is out. OSError: the mark for maintenance was not written."""
         if maintenance:
             self.files.write(MAINTENANCE_FILE, b"1")
         self._reset_ticks = RESET_TICKS
@@ -154,7 +154,7 @@ class App:
             if not self._reset_ticks:
                 board.reset()
         while True:
-            talk(until_us)
+            stuck = talk(until_us)
             left_us = board.ticks_diff(until_us, board.ticks_us())
             if self.garbage >= GARBAGE_MAX and left_us > COLLECT_US:
                 self.garbage = 0
@@ -162,7 +162,10 @@ class App:
                 left_us = board.ticks_diff(until_us, board.ticks_us())
             if left_us <= 0:
                 return
-            board.wait_us(left_us)
+            if stuck:
+                board.sleep_us(left_us)
+            else:
+                board.wait_us(left_us)
 
     def _new_fault(self):
         fault = self._fault_seen = self.safety.fault

@@ -153,7 +153,6 @@ class Board:
         self.ticks_us = time.ticks_us
         self.ticks_diff = time.ticks_diff
         self.ticks_add = time.ticks_add
-        self.sleep_us = time.sleep_us
         self.collect = gc.collect
         self.heap_free = gc.mem_free
 
@@ -224,11 +223,18 @@ class Board:
         self._buzzer.duty_u16(32_768 if hz else 0)
 
     def wait_us(self, us):
-        """Idle for `us`, less when the console has something to read."""
+        """Idle for `us`, less when the console has something to read; may end up to 1 ms early."""
         if us >= 1000:
             self.console.wait_ms(us // 1000)
         else:
-            self.sleep_us(us)
+            time.sleep_us(us)
+
+    def sleep_us(self, us):
+        """Idle for `us`, whatever the console has to read; may end up to 1 ms early."""
+        if us >= 1000:
+            time.sleep_ms(us // 1000)
+        else:
+            time.sleep_us(us)
 
     # -- the chip -----------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ def level_rate_opm(level):
 
 
 class Drive:
-    """Closed rate loop. `step` once a tick; `duty`, `demand_opm`, `voltage_mv` and `bemf_mv` tell what came out.
+    """Closed rate loop. `step` once a tick; duty, demand_opm, voltage_mv and bemf_mv tell the rest.
 
     position: slewed level in millionths; limited: the current limit holds the voltage back in this tick;
     derate: set by safety, takes the level down step by step, never below 1, until it is False again.

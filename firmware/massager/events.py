@@ -28,7 +28,7 @@ _SIZE = const(16)
 
 
 class Events:
-    """First in, first out. `count`: how many wait; `kind`, `value`, `detail`, `t_ms` hold what `take` took."""
+    """First in, first out. `count` of them wait; `kind`, `value`, `detail`, `t_ms` are what `take` took."""
 
     def __init__(self):
         self._ring = array("i", [0] * (4 * _SIZE))

@@ -54,7 +54,10 @@ class Rpc:
         return not self._writer.busy and not self._pending
 
     def talk(self, until_us):
-        """Read, work and write until `until_us` at the latest, or until there is nothing to do."""
+        """Read, work and write until `until_us` at the latest, or until there is nothing to do.
+
+        True when something is left that only time can help: the host has to read, or the next tick to come.
+        """
         board = self._board
         read = board.console.read
         feed = self._reader.feed
@@ -62,26 +65,26 @@ class Rpc:
         while True:
             left_us = board.ticks_diff(until_us, board.ticks_us())
             if left_us < MARGIN_US:
-                return
+                return True
             if self._writer.busy:
                 if not pump():
                     self._blocked()
-                    return
+                    return True
                 self._blocked_ticks = 0
             elif self._pending:
                 if left_us < HANDLE_US:
-                    return
+                    return True
                 self._handle()
                 self._app.garbage += 1
             elif self._due or self._app.events.count:
                 if left_us < COMPOSE_US:
-                    return
+                    return True
                 self._notify()
                 self._app.garbage += 1
             else:
                 byte = read()
                 if byte < 0:
-                    return
+                    return False
                 self._pending = feed(byte)
 
     def _blocked(self):

@@ -1,4 +1,4 @@
-"""Schema: hands the tables out, section by section and page by page, so that the host knows nothing by heart."""
+"""Schema: hands the tables out, section by section and page by page; the host knows nothing by heart."""
 
 import json
 

@@ -208,7 +208,7 @@ class Session:
     def tick(self, dt_ms):
         """Go on by dt_ms. Called in every tick, after safety."""
         state = self.state
-        if state == IDLE or state == MAINTENANCE:
+        if not self.active():
             return
         self.elapsed_ms += dt_ms
         left = self.run_ms - self.elapsed_ms

@@ -140,7 +140,7 @@ class Settings:
         return self.values[name]
 
     def load(self, record):
-        """Take over a stored record: known valid keys count, unknown keys are kept, missing keys get defaults."""
+        """Take a stored record over: valid known keys count, unknown ones stay, missing ones get defaults."""
         for name in record:
             value = record[name]
             error = check(name, value)
