@@ -1,0 +1,102 @@
+"""Figures of the firmware on the emulated Pico (MicroPython 1.24.1, precompiled install).
+
+All times are emulated: 125 MHz without flash wait states or interrupt-entry cycles, so a real Pico is
+somewhat slower. The run itself takes one to two minutes of wall time.
+"""
+
+import json
+import statistics
+import sys
+from itertools import pairwise
+
+from openknead_sim.emulator import images, rig
+
+SETTINGS = {"remote_start": True, "slew_s": 1}
+
+# Runs at the REPL: the app's own tick, paced like the app's own loop, over a start, a level change and cues.
+TICKS = """
+import gc, time
+from array import array
+from massager.app import App
+from massager.board import Board, Files
+app = App(Board(), Files())
+gc.collect()
+free = gc.mem_free()
+took = array("H", [0] * {ticks})
+def run():
+    due = time.ticks_us()
+    for i in range({ticks}):
+        due = time.ticks_add(due, 10000)
+        left = time.ticks_diff(due, time.ticks_us())
+        if left > 0:
+            time.sleep_us(left)
+        now = time.ticks_us()
+        app.tick(now)
+        took[i] = time.ticks_diff(time.ticks_us(), now)
+app.session.start(1, 60000, 1)
+gc.collect()
+gc.disable()
+before = gc.mem_alloc()
+run()
+after = gc.mem_alloc()
+gc.enable()
+fault = app.safety.fault
+app.board.enable_motor(0)
+print([free, after - before, fault], list(took))
+"""
+TICK_COUNT = 300
+
+# Longest gap between two answers that the host asks for while the motor runs.
+TRAFFIC = (
+    ("settings.set", {"values": {"area_s": 60, "max_level": 9}}),
+    ("settings.list", {}),
+    ("status", {}),
+    ("settings.get", {"name": "slew_s"}),
+    ("schema", {"section": "settings"}),
+    ("settings.reset", {"names": ["area_s", "max_level"]}),
+    ("session.keepalive", {}),
+)
+TRAFFIC_MS = 2000
+
+
+def figures() -> dict[str, dict[str, object]]:
+    """name → value, unit, aim, peer, ratio. Raises ImageMissing when the cache lacks the image."""
+    found: dict[str, dict[str, object]] = {}
+
+    def put(name: str, value: float, unit: str, aim: float | None) -> None:
+        found[name] = {"value": round(value), "unit": unit, "aim": aim, "peer": None, "ratio": None}
+
+    bench = rig.boot(images.find(), settings=SETTINGS)
+    bench.host.call("hello", timeout_us=10e6)
+    put("boot_to_hello_ms", bench.pico.now_us / 1000, "ms", 1500)
+    put("tick_period_worst_us", worst_tick_period_us(bench), "us", None)
+
+    bench.pico.interrupt()
+    text = bench.pico.exec(TICKS.format(ticks=TICK_COUNT), timeout_us=20e6)
+    (free, allocated, fault), took = json.loads(f"[{text.replace('] [', '], [')}]")
+    if fault:
+        raise RuntimeError(f"fault {fault} during the measurement")
+    put("tick_us_median", statistics.median(took), "us", None)
+    put("tick_us_worst", max(took), "us", 1500)
+    put("tick_alloc_bytes", allocated, "B", 0)
+    put("heap_free_bytes", free, "B", None)
+    return found
+
+
+def worst_tick_period_us(bench: rig.Rig) -> float:
+    """Longest time between two edges of WD_KICK (one at the end of each tick) under traffic, µs."""
+    edges: list[float] = []
+    bench.host.call("session.start", level=2, run_s=60)
+    bench.host.call("telemetry.subscribe", hz=10)
+    forget = bench.pico.on_edge(bench.pins["WD_KICK"], lambda _high: edges.append(bench.pico.now_us))
+    end = bench.pico.now_us + TRAFFIC_MS * 1000
+    while bench.pico.now_us < end:
+        for method, params in TRAFFIC:
+            bench.host.call(method, **params)
+    forget()
+    bench.host.call("session.stop")
+    return max(later - earlier for earlier, later in pairwise(edges))
+
+
+if __name__ == "__main__":
+    json.dump(figures(), sys.stdout, indent=2)
