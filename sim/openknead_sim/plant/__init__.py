@@ -1,0 +1,8 @@
+"""The physical model of the massager: motor, pad, hand, supply, heat; runs on CPython and MicroPython."""
+
+from .hand import Hand, PointsHand, StrokeHand
+from .heat import Heat
+from .params import PARAMS, Params, specimen
+from .plant import Plant
+
+__all__ = ["PARAMS", "Hand", "Heat", "Params", "Plant", "PointsHand", "StrokeHand", "specimen"]
