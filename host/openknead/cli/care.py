@@ -1,0 +1,37 @@
+"""`knead clear`, `knead maintenance`, `knead reboot`."""
+
+from __future__ import annotations
+
+import click
+
+from openknead.cli.common import App, pass_app
+
+
+@click.command()
+@pass_app
+def clear(app: App) -> None:
+    """Clear a latched fault; refused while its cause lasts."""
+    with app.connect() as device:
+        cleared = device.clear_fault()
+        app.emit({"cleared": cleared}, f"cleared: {cleared}" if cleared else "there was no fault to clear")
+
+
+@click.command()
+@pass_app
+def maintenance(app: App) -> None:
+    """Restart the device without its motor functions, so that its files can be changed.
+
+    `knead reboot` brings it back.
+    """
+    with app.connect() as device:
+        device.maintenance()
+        app.emit({"rebooting": True}, "restarting without motor functions; back with: knead reboot")
+
+
+@click.command()
+@pass_app
+def reboot(app: App) -> None:
+    """Restart the device; unsaved settings are lost."""
+    with app.connect() as device:
+        device.reboot()
+        app.emit({"rebooting": True}, "restarting")

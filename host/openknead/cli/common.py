@@ -1,0 +1,113 @@
+"""What all commands share: the options, the connection, the two ways of printing, the errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from openknead.errors import OpenKneadError, Refused, SettingError
+
+if TYPE_CHECKING:
+    from openknead.device import Device
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class App:
+    """The global options, wherever on the command line they stood."""
+
+    port: str | None = None
+    json: bool = False
+    timeout: float = 2.0
+
+    def connect(self) -> Device:
+        from openknead.device import connect
+
+        return connect(self.port, timeout=self.timeout)
+
+    def emit(self, machine: Any, people: str | Iterable[str]) -> None:
+        """Print the result: `machine` as one line of JSON with --json, else `people`."""
+        if self.json:
+            click.echo(json.dumps(machine, ensure_ascii=False))
+            return
+        for line in [people] if isinstance(people, str) else people:
+            click.echo(line)
+
+
+def app_options(command: F) -> F:
+    """--port, --json and --timeout, on the group and on every command alike."""
+    for option in (
+        click.option(
+            "--timeout", type=click.FloatRange(0.1, 60), metavar="SECONDS", help="Wait so long for answers."
+        ),
+        click.option("--json", is_flag=True, help="Print JSON: results on stdout, errors on stderr."),
+        click.option(
+            "--port", metavar="PORT", help="Serial port or socket://HOST:PORT; else OPENKNEAD_PORT."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def pass_app(function: F) -> F:
+    """Give a command the App, with its own --port, --json and --timeout merged in."""
+    from functools import update_wrapper
+
+    @click.pass_context
+    def wrapper(ctx: click.Context, /, *args: Any, **kwargs: Any) -> Any:
+        app = ctx.ensure_object(App)
+        merge(app, kwargs.pop("port"), kwargs.pop("json"), kwargs.pop("timeout"))
+        return ctx.invoke(function, app, *args, **kwargs)
+
+    return app_options(update_wrapper(wrapper, function))  # type: ignore[return-value]
+
+
+def merge(app: App, port: str | None, as_json: bool, timeout: float | None) -> None:
+    app.port = port or app.port
+    app.json = as_json or app.json
+    app.timeout = timeout or app.timeout
+
+
+def columns(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
+    """Rows as aligned text; the last column is not padded."""
+    if not rows:
+        return []
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    widths[-1] = 0
+    return [
+        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def error_lines(error: OpenKneadError) -> list[str]:
+    """An error for people: the cause, then what to do."""
+    lines = [f"error: {error.message}"]
+    if isinstance(error, Refused):
+        lines += columns([(name, remedy) for name, remedy in error.refusals], "  ")
+    elif isinstance(error, SettingError) and error.problems:
+        lines += [f"  {_problem(problem)}" for problem in error.problems]
+    if error.remedy:
+        lines.append(f"remedy: {error.remedy}")
+    return lines
+
+
+def _problem(problem: dict[str, Any]) -> str:
+    text = f"{problem.get('setting', '?')}: {str(problem.get('name', 'refused')).replace('_', ' ')}"
+    if problem.get("min") is not None:
+        text += f", allowed {problem['min']}…{problem.get('max')}"
+    return text
+
+
+def show_error(error: OpenKneadError, as_json: bool) -> None:
+    """Print an error on stderr."""
+    if as_json:
+        click.echo(json.dumps({"error": error.as_dict()}, ensure_ascii=False), err=True)
+        return
+    for line in error_lines(error):
+        click.echo(line, err=True)

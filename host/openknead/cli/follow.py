@@ -1,0 +1,119 @@
+"""A session from start to end, shown and recorded: what `knead start` and `knead demo` share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from openknead.cli.common import error_lines
+from openknead.cli.keys import Keys
+from openknead.cli.view import View, Words
+from openknead.device import IDLE, Device, ended
+from openknead.errors import DeviceError, DeviceTimeout, OpenKneadError
+from openknead.feed import Feed
+from openknead.model import Event, Sample, SessionEnd
+from openknead.report import Recorder, Summary
+
+HZ = 10
+STOP_S = 5.0  # after Ctrl-C: how long to wait for the device to say that it has stopped
+PATIENCE_S = 1.0  # samples come every 100 ms: silence for the time-out and this is a lost device
+
+
+def words(device: Device) -> Words:
+    """How to put this device's events into words."""
+
+    def put(event: Event) -> str | None:
+        value = event.value.replace("_", " ")
+        if event.name == "cue":
+            return f"cue: {value}"
+        if event.name == "fault":
+            return f"fault: {value}. {device.fault_remedy(event.value)}"
+        if event.name == "limiter":
+            return f"holding back: {value}" if value not in ("", "none", "None") else "no longer holding back"
+        if event.name == "state":
+            reason = event.data.get("reason")
+            return f"{value.lower()}" + (f" ({str(reason).replace('_', ' ')})" if reason else "")
+        return None
+
+    return put
+
+
+def run_session(
+    device: Device, level: int, minutes: float, view: View, recorder: Recorder, keys: Keys
+) -> Summary:
+    """Start a session and stay with it until it has ended; Ctrl-C stops it, a second one leaves at once.
+
+    Raises Refused and whatever else the device answers to the start, LinkLost, DeviceTimeout, …
+    """
+    with device.feed() as feed:
+        device.subscribe(HZ)
+        device.start(level, minutes)
+        try:
+            _follow(device, feed, view, recorder, keys)
+        except KeyboardInterrupt:
+            view.note("stopping")
+            device.stop()
+            _follow(device, feed, view, recorder, keys, time.monotonic() + STOP_S)
+        end = device.last_end()
+        device.subscribe(0)
+        return recorder.summary(end, feed.missed)
+
+
+def _follow(
+    device: Device, feed: Feed, view: View, recorder: Recorder, keys: Keys, deadline: float | None = None
+) -> None:
+    patience = device.timeout + PATIENCE_S
+    running = bool(recorder.samples)
+    over = False
+    while True:
+        item = feed.next(patience)
+        if isinstance(item, Event):
+            recorder.add(item)
+            view.event(item)
+        elif running or item.state not in IDLE:
+            running = True
+            recorder.add(item)
+            view.sample(item)
+            if over or item.state in IDLE:
+                return
+            for key in keys.pressed():
+                act(device, key, item, view)
+        over = over or ended(item, running)  # one more sample: it shows the motor at rest
+        if deadline is not None and time.monotonic() > deadline:
+            raise DeviceTimeout("the device does not say that it has stopped", remedy="press its STOP button")
+
+
+def act(device: Device, key: str, sample: Sample, view: View) -> None:
+    """Do what a key asks for; what the device refuses becomes a line."""
+    actions: dict[str, Callable[[], object]] = {
+        "+": lambda: device.set_level(sample.level + 1),
+        "=": lambda: device.set_level(sample.level + 1),
+        "-": lambda: device.set_level(max(1, sample.level - 1)),
+        "p": lambda: device.resume() if sample.state == "PAUSED" else device.pause(),
+        " ": device.stop,
+        "q": device.stop,
+    }
+    if key not in actions:
+        return
+    try:
+        actions[key]()
+    except DeviceError as error:
+        view.note(" ".join(error_lines(error)))
+
+
+def picture(recorder: Recorder, title: str, path: Path) -> Path:
+    """Draw what was recorded. Raises OpenKneadError, also for a file that cannot be written."""
+    from openknead.picture import draw
+
+    try:
+        return draw(recorder.samples, recorder.marks, title, path)
+    except (OSError, ValueError) as problem:
+        raise OpenKneadError(
+            f"no picture in {path}: {problem}", remedy="--picture FILE.svg or FILE.png"
+        ) from problem
+
+
+def exit_code(end: SessionEnd | Summary) -> int:
+    """0 when the session ended at its time or by somebody's wish, else 3."""
+    return 0 if SessionEnd(end.reason).wanted else 3

@@ -1,0 +1,79 @@
+"""`knead` itself: global options, the table of commands, and how errors end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from openknead import __version__
+from openknead import cli as package
+from openknead.cli.common import App, app_options, merge, show_error
+from openknead.cli.lazy import Commands, LazyGroup
+from openknead.errors import OpenKneadError
+
+COMMANDS: Commands = {
+    "list": ("openknead.cli.info:list_ports", "Which devices are there."),
+    "info": ("openknead.cli.info:info", "Who the device is and what it offers."),
+    "status": ("openknead.cli.info:status", "What the device is doing now."),
+    "start": ("openknead.cli.session:start", "Run a session from here, and show it."),
+    "level": ("openknead.cli.session:level", "Change the level of the running session."),
+    "pause": ("openknead.cli.session:pause", "Stop the motor; the session's clock runs on."),
+    "resume": ("openknead.cli.session:resume", "Go on after a pause."),
+    "stop": ("openknead.cli.session:stop", "End the session."),
+    "watch": ("openknead.cli.watch:watch", "Show what happens, live."),
+    "get": ("openknead.cli.settings:get", "Show settings."),
+    "set": ("openknead.cli.settings:set_values", "Change settings (until power off, or `save`)."),
+    "save": ("openknead.cli.settings:save", "Keep the settings in the device's flash."),
+    "reset": ("openknead.cli.settings:reset", "Take settings back to their defaults."),
+    "clear": ("openknead.cli.care:clear", "Clear a latched fault."),
+    "maintenance": ("openknead.cli.care:maintenance", "Restart the device without its motor functions."),
+    "reboot": ("openknead.cli.care:reboot", "Restart the device."),
+    "sim": ("openknead_sim.cli:sim", "Run a virtual board, press its buttons."),
+    "demo": ("openknead.cli.demo:demo", "Watch a whole session on a virtual board."),
+}
+
+
+@click.command(
+    cls=LazyGroup,
+    commands_at=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\n" + (package.__doc__ or "").partition("\n\n")[2].strip(),
+)
+@app_options
+@click.version_option(__version__, message="knead %(version)s")
+@click.pass_context
+def knead(ctx: click.Context, port: str | None, json: bool, timeout: float | None) -> None:
+    """Talk to a massager controller, on a Pico or simulated."""
+    merge(ctx.ensure_object(App), port, json, timeout)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run `knead` with these arguments; the exit code."""
+    as_json = "--json" in argv
+    try:
+        result = knead.main(list(argv), prog_name="knead", standalone_mode=False)
+    except OpenKneadError as error:
+        show_error(error, as_json)
+        return error.exit_code
+    except click.ClickException as error:
+        if as_json:
+            text = {
+                "code": -33050,
+                "name": "usage",
+                "message": error.format_message(),
+                "remedy": "knead --help",
+            }
+            click.echo(json.dumps({"error": text}), err=True)
+        else:
+            error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has gone
+        return 0
+    return result if isinstance(result, int) else 0
