@@ -18,6 +18,7 @@ NOISE_CODES = 2.82
 NOISE_LENGTH = 1024  # power of two
 _NOISE_MASK = NOISE_LENGTH - 1
 
+WORLD_AGE_US = 500  # a conversion is of a world no older than this
 _MARGIN = 32  # codes by which noise may leave the range at either end
 _TOP = (ADC_CODES - 1) * 256 + 255
 
@@ -120,9 +121,11 @@ class ADC:
     def read_u16(self) -> int:
         """One conversion as 0…65535: twelve bits, the upper four repeated below."""
         source = self._input
+        chip = self._chip
+        if chip.clock_us - chip.world_us > WORLD_AGE_US:
+            chip.world(chip.clock_us)
         if not source.noisy:
             return CONVERSION[(source.steps >> 8) + _MARGIN]  # type: ignore[no-any-return]
-        chip = self._chip
         at = chip.noise_at
         chip.noise_at = (at + 1) & _NOISE_MASK
         return CONVERSION[(source.steps + self._noise[at]) >> 8]  # type: ignore[no-any-return]

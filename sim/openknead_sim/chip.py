@@ -26,6 +26,7 @@ NEVER_US = 1 << 61
 # A firmware that polls the clock without ever waiting would hang a clock that only waits move:
 # after this many readings in a row each further one takes a microsecond.
 SPIN_READINGS = 2000
+WORLD_STEP_US = 5000  # short waits in a row move the world together
 
 PWRON_RESET = 1
 WDT_RESET = 3  # MicroPython reports it for machine.reset() too; `watchdog_reason` tells them apart
@@ -55,7 +56,8 @@ class Chip:
     """One RP2040. `seed` fixes its serial number and its ADC noise.
 
     clock_us: virtual microseconds since power-on; levels: the 30 pins as read, 0 or 1; adc: the four inputs
-    plus the temperature sensor; usb: the serial port; world: function(now_us) called after every wait.
+    plus the temperature sensor; usb: the serial port; world: function(now_us) called after waits
+    (short ones together).
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -75,7 +77,8 @@ class Chip:
         self.call_us = 0  # extra cost of each clock reading, to make a tick slow on demand
         self.park = _no_park
         self.on_reset = _raise_reset
-        self.world = _no_world
+        self.world = self._no_world
+        self.world_us = 0  # where the world has got to
         self.levels = bytearray(PINS)
         self._watchers: list = [[] for _ in range(PINS)]  # type: ignore[type-arg]
         self.func = bytearray(PINS)
@@ -108,7 +111,8 @@ class Chip:
         if target < self.limit_us:
             if us > 0:
                 self.clock_us = target
-                self.world(target)
+                if target - self.world_us >= WORLD_STEP_US:
+                    self.world(target)
         else:
             self._sleep_through(target)
         if self.attention:
@@ -165,11 +169,13 @@ class Chip:
             if target < limit:
                 if target > self.clock_us:
                     self.clock_us = target
-                    self.world(target)
+                    if target - self.world_us >= WORLD_STEP_US:
+                        self.world(target)
                 return
             if limit > self.clock_us:
                 self.clock_us = limit
-                self.world(limit)
+                if limit - self.world_us >= WORLD_STEP_US:
+                    self.world(limit)
             if self.wdt_us <= limit:
                 self.watchdog_reason = 1
                 self.reset(WDT_RESET)
@@ -182,6 +188,9 @@ class Chip:
                     return  # nobody parks here (MicroPython): the clock stands still
             if self.attention:
                 return
+
+    def _no_world(self, now_us: int) -> None:
+        self.world_us = now_us
 
     def _attend(self) -> None:
         self.attention = False
@@ -345,10 +354,6 @@ def _event_key(event: tuple) -> tuple:  # type: ignore[type-arg]
 
 
 def _no_park() -> None:
-    pass
-
-
-def _no_world(now_us: int) -> None:
     pass
 
 

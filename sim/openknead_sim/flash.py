@@ -14,7 +14,7 @@ from typing import Any, Literal
 from littlefs import LittleFS, UserContext, lfs
 from littlefs.errors import LittleFSError
 
-from .flashfile import FlashFile
+from .flashfile import FlashFile, failure
 
 BLOCK_BYTES = 4096
 BLOCKS = 352  # MicroPython's file system on a 2 MiB Pico
@@ -74,8 +74,9 @@ class FlashImage(UserContext):
 
     def power_on(self) -> None:
         """After a cut: the chip answers again."""
-        self.off = False
-        self.cut_at = None
+        if self.off:
+            self.off = False
+            self.cut_at = None
 
     def read(self, cfg: Any, block: int, off: int, size: int) -> bytearray:
         start = block * BLOCK_BYTES + off
@@ -172,7 +173,7 @@ class Flash:
         full = self.resolve(path)
         with self.operation:
             if self._fs.stat(full).type == 2 if plain[0] == "r" else False:
-                raise OSError(errno.EISDIR)
+                raise failure(errno.EISDIR)
             handle = lfs.file_open(self._fs.fs, full, plain + "b", "utf-8")
         file = FlashFile(self, self._fs.fs, handle, not binary)
         self._open.append(file)
@@ -226,7 +227,7 @@ class Flash:
         """Change the folder that relative paths start from."""
         full = self.resolve(path)
         if not self.stat(full)[0] & 0x4000:
-            raise OSError(errno.ENOENT)
+            raise failure(errno.ENOENT)
         self.cwd = full
 
     def getcwd(self) -> str:
@@ -315,10 +316,10 @@ class _Operation:
             flash.on_busy(busy)
         if isinstance(error, LittleFSError):
             code = getattr(error.code, "value", error.code)
-            raise OSError(_ERRNO.get(int(code), errno.EIO)) from None
-        if isinstance(error, FileNotFoundError | IsADirectoryError | FileExistsError) and not error.args:
+            raise failure(_ERRNO.get(int(code), errno.EIO)) from None
+        if isinstance(error, FileNotFoundError | IsADirectoryError | FileExistsError) and error.errno is None:
             number = {FileNotFoundError: errno.ENOENT, IsADirectoryError: errno.EISDIR}
-            raise OSError(number.get(type(error), errno.EEXIST)) from None
+            raise failure(number.get(type(error), errno.EEXIST)) from None
 
 
 def _raise_cut() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from .flash import Flash
 
 _LINE_PART = 64
+
+
+def failure(code: int) -> OSError:
+    """The OSError for an errno; args[0] is the number, as on MicroPython."""
+    return OSError(code, os.strerror(code))
 
 
 class FlashFile:
@@ -116,5 +122,5 @@ class FlashFile:
 
     def _operation(self) -> Any:
         if self.closed or not self._flash.owns(self):
-            raise OSError(errno.EBADF)
+            raise failure(errno.EBADF)
         return self._flash.operation

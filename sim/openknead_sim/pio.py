@@ -16,6 +16,7 @@ except ImportError:
     pass
 
 FIFO_WORDS = 4
+WORLD_AGE_US = 500  # a FIFO is of a world no older than this
 
 
 class Program:
@@ -76,6 +77,9 @@ class StateMachine:
 
     def rx_fifo(self) -> int:
         """Words waiting to be read."""
+        chip = self.chip
+        if chip.clock_us - chip.world_us > WORLD_AGE_US:
+            chip.world(chip.clock_us)
         return self._loaded().count
 
     def get(self) -> int:

@@ -1,0 +1,313 @@
+"""VirtualBoard: a Pico with the firmware, wired to a massager, in this process and on a virtual clock.
+
+The firmware's endless loop runs in a greenlet that is parked whenever its clock has reached the end of the
+time it was given: no threads, nothing sleeps, the same seed gives the same run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from greenlet import GreenletExit, greenlet  # type: ignore[import-untyped]
+
+from .chip import NEVER_US, PWRON_RESET, WDT_RESET, Chip
+from .crc import framed, unframed
+from .flash import Flash
+from .packaged import new_flash
+from .plant import Hand, Plant
+from .rig import Rig
+from .sandbox import Sandbox
+
+BANNER = "MicroPython, simulated by OpenKnead; no interpreter here. Ctrl-D: soft reset.\r\n>>> "
+NO_INTERPRETER = "this virtual board has no Python prompt: Ctrl-D runs its firmware again\r\n>>> "
+STEP_MS = 10  # how often run_until looks, unless told otherwise
+RPC_STEP_MS = 1
+EXITS = 100  # how often firmware that is being unwound is asked to go before it is left lying
+LONG_PRESS_MS = 3_300  # MODE held: a little more than the firmware's 3 s
+
+
+class RpcError(Exception):
+    """The device answered with an error. code: JSON-RPC error code; name: the device's name for it."""
+
+    def __init__(self, code: int, message: str, data: dict[str, Any]) -> None:
+        super().__init__(f"{data.get('name', code)}: {message}")
+        self.code = code
+        self.message = message
+        self.data = data
+        self.name: str | None = data.get("name")
+
+
+class NotRunning(Exception):
+    """The board has no power, or did not do in time what was waited for."""
+
+
+class VirtualBoard:
+    """One board. Off until `power_on`; time moves only in the run_… methods, `rpc` and `press`.
+
+    seed: serial number, ADC noise, rotor position; remote_start: hold MODE at the first power-on, so that a
+    host may start sessions; hand: what presses on the pad; flash: an earlier board's flash, else a new one
+    with the packaged firmware; plant: another massager.
+    Open to everybody: chip (pins, ADC, serial), rig (buttons, LED), plant, flash.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        remote_start: bool = False,
+        hand: Hand | None = None,
+        flash: Flash | None = None,
+        plant: Plant | None = None,
+    ) -> None:
+        self.chip = Chip(seed)
+        self.plant = plant or Plant(seed=seed)
+        if hand is not None:
+            self.plant.hand = hand
+        self.rig = Rig(self.chip, self.plant)
+        self.flash = flash or new_flash()
+        self.sandbox: Sandbox | None = None
+        self.powered = False
+        self.boots = 0  # hard and soft ones
+        self.bootsel = False  # the firmware asked for the boot ROM
+        self.at_prompt = False  # main.py has ended
+        self.notifications: list[dict[str, Any]] = []  # what `rpc` met on the way to its replies
+        self._remote_start = remote_start
+        self._firmware: greenlet | None = None
+        self._hub: greenlet | None = None
+        self._graveyard: list[greenlet] = []
+        self._reset_cause: int | None = None
+        self._cut = False
+        self._partial = b""
+        self._exits = 0
+        self._ids = itertools.count(1)
+        self.chip.park = self._park
+        self.chip.on_reset = self._on_reset
+        self.flash.on_cut = self._on_cut
+        self.flash.on_busy = self.chip.sleep_us
+
+    # -- power --------------------------------------------------------------------------------------
+
+    def power_on(self) -> None:
+        """Apply power: boot.py and main.py begin. No time passes, unless MODE is to be held."""
+        if self.powered:
+            return
+        self._start(PWRON_RESET)
+        if self._remote_start:
+            self._remote_start = False
+            self.run_ms(200)
+            self.hold("mode")
+            self.run_ms(LONG_PRESS_MS)
+            self.release("mode")
+            self.run_ms(200)
+
+    def power_cut(self) -> None:
+        """Take the power away at this instant. Time passes on (`run_ms`) with the motor coasting."""
+        self._kill()
+        self.chip.hard_reset(PWRON_RESET)
+        self.powered = False
+
+    def reset(self, cause: int = WDT_RESET, watchdog_reason: int = 2) -> None:
+        """Reset from outside; PWRON_RESET is what the RUN pin does."""
+        self._kill()
+        self.chip.watchdog_reason = watchdog_reason if cause == WDT_RESET else 0
+        self._start(cause)
+
+    # -- time ---------------------------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> float:
+        """Milliseconds of the virtual clock since the board was made."""
+        return self.chip.clock_us / 1000
+
+    def run_ms(self, ms: float) -> None:
+        """Let virtual time pass."""
+        self._run_to(self.chip.clock_us + round(ms * 1000))
+
+    def run_until(self, done: Callable[[], object], max_ms: float, step_ms: float = STEP_MS) -> bool:
+        """Let time pass until done() holds, looked at every step_ms; whether it did within max_ms."""
+        end = self.chip.clock_us + round(max_ms * 1000)
+        step = round(step_ms * 1000)
+        while not done():
+            if self.chip.clock_us >= end:
+                return False
+            self._run_to(min(self.chip.clock_us + step, end))
+        return True
+
+    # -- people -------------------------------------------------------------------------------------
+
+    def press(self, button: str, ms: float = 100) -> None:
+        """Press stop, plus, minus or mode for so long; time passes."""
+        self.hold(button)
+        self.run_ms(ms)
+        self.release(button)
+
+    def hold(self, button: str) -> None:
+        """Press a button and keep it pressed."""
+        self.rig.press(button)
+
+    def release(self, button: str) -> None:
+        """Let go of a button."""
+        self.rig.release(button)
+
+    # -- serial -------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Bytes from the host; the firmware meets them when time passes."""
+        self.chip.usb.feed(data)
+
+    def receive(self) -> bytes:
+        """All that the device has written since the last call."""
+        return self.chip.usb.take()
+
+    def rpc(self, method: str, timeout_ms: float = 2000, **params: Any) -> Any:
+        """Call a method over the serial port and let time pass until the reply: its result.
+
+        Raises RpcError for an error reply, NotRunning when none comes in time. Other lines that arrive
+        meanwhile go to `notifications`.
+        """
+        number = next(self._ids)
+        self.send(framed({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+        end = self.chip.clock_us + round(timeout_ms * 1000)
+        while True:
+            for message in self._messages():
+                if message.get("id") == number and "method" not in message:
+                    if "error" in message:
+                        e = message["error"]
+                        raise RpcError(e["code"], e["message"], e.get("data", {}))
+                    return message["result"]
+                self.notifications.append(message)
+            if self.chip.clock_us >= end:
+                raise NotRunning(f"no reply to {method} within {timeout_ms:g} ms of virtual time")
+            self.run_ms(RPC_STEP_MS)
+
+    def _messages(self) -> list[dict[str, Any]]:
+        lines = (self._partial + self.receive()).split(b"\n")
+        self._partial = lines.pop()
+        found = []
+        for line in lines:
+            try:
+                message = json.loads(unframed(line))
+            except ValueError:
+                continue  # a traceback or a boot message
+            if isinstance(message, dict):
+                found.append(message)
+        return found
+
+    # -- the firmware's side ------------------------------------------------------------------------
+
+    def _start(self, cause: int) -> None:
+        chip = self.chip
+        chip.dead = False
+        chip.hard_reset(cause)
+        self.flash.mount()
+        self._cut = False
+        self._reset_cause = None
+        self.powered = True
+        self.bootsel = False
+        self._firmware = greenlet(self._boot)
+
+    def _run_to(self, until_us: int) -> None:
+        chip = self.chip
+        while chip.clock_us < until_us:
+            firmware = self._firmware
+            if firmware is None:  # no power, or waiting in the boot ROM
+                chip.run_to(NEVER_US)
+                chip.sleep_us(until_us - chip.clock_us)
+                break
+            chip.run_to(until_us)
+            self._hub = greenlet.getcurrent()
+            firmware.parent = self._hub
+            firmware.switch()
+            self._after_switch()
+        if self.plant.t_us < chip.clock_us:
+            self.rig.sync(chip.clock_us)
+
+    def _after_switch(self) -> None:
+        if self._cut:
+            self.power_cut()
+        elif self._reset_cause is not None:
+            cause = self._reset_cause
+            self._kill()
+            if cause == 0:
+                self.chip.hard_reset(PWRON_RESET)
+                self.bootsel = True
+            else:
+                self._start(cause)
+
+    def _boot(self) -> None:
+        """The greenlet: what the chip does from reset on. Never ends by itself."""
+        while True:
+            self.boots += 1
+            self.at_prompt = False
+            self.sandbox = Sandbox(self.chip, self.flash)
+            if self._run_file("/boot.py") and self._run_file("/main.py"):
+                self.at_prompt = True
+                self._prompt()
+            self.chip.usb.put(b"MPY: soft reboot\r\n")
+            self.chip.soft_reset()
+
+    def _run_file(self, path: str) -> bool:
+        """Run a file as MicroPython does at boot; False: it asked for a soft reset."""
+        assert self.sandbox is not None
+        try:
+            self.sandbox.run(path)
+        except SystemExit:
+            return False
+        except (Exception, KeyboardInterrupt) as e:
+            self.sandbox.print_exception(e)
+        return True
+
+    def _prompt(self) -> None:
+        """The REPL that is none, until Ctrl-D."""
+        usb = self.chip.usb
+        self.chip.interrupt_char = -1
+        usb.put(BANNER.encode())
+        while True:
+            byte = usb.get()
+            if byte == 4:
+                self.chip.interrupt_char = 3
+                return
+            if byte == 3:
+                usb.put(b"\r\n>>> ")
+            elif byte in b"\r\n\x01":
+                usb.put(NO_INTERPRETER.encode())
+
+    def _park(self) -> None:
+        assert self._hub is not None
+        if self.chip.dead and self._exits < EXITS:
+            self._exits += 1
+            raise GreenletExit
+        self._hub.switch()
+
+    def _on_reset(self, cause: int) -> None:
+        self._reset_cause = cause
+        self._leave()
+
+    def _on_cut(self) -> None:
+        self._cut = True
+        self._leave()
+
+    def _leave(self) -> None:
+        """Called inside the firmware, which is never resumed but to be unwound."""
+        if self._firmware is not None and greenlet.getcurrent() is self._firmware and not self.chip.dead:
+            self._park()
+
+    def _kill(self) -> None:
+        """End the firmware as a reset does: whatever it does while it is unwound has no effect."""
+        firmware, self._firmware = self._firmware, None
+        if firmware is None:
+            return
+        self.chip.dead = True
+        self.chip.run_to(0)
+        self._exits = 0
+        self.flash.chip.off = True
+        firmware.parent = greenlet.getcurrent()
+        self._hub = greenlet.getcurrent()
+        if firmware:
+            firmware.throw()
+        if not firmware.dead:
+            self._graveyard.append(firmware)  # it caught even that: never to run again
+        self.chip.dead = False
+        self.flash.chip.off = False
