@@ -8,8 +8,9 @@ from boot import safe
 
 safe()
 try:
-    from massager.app import main
+    from massager.app import App
+    from massager.board import Board, Files
 
-    main()
+    App(Board(), Files()).run()
 finally:
     safe()

@@ -8,7 +8,6 @@ from micropython import const
 
 from massager import cues, events, rpc
 from massager import session as sessions
-from massager.board import Board, Files
 from massager.drive import Drive
 from massager.panel import Panel
 from massager.safety import Safety
@@ -26,7 +25,7 @@ MAINTENANCE_FILE = "maintenance"
 
 
 class App:
-    """The device. `run` never returns; a test calls `step` or `tick` itself."""
+    """The device on a board with its files. `run` never returns; a test calls `step` or `tick` itself."""
 
     def __init__(self, board, files):
         self.board = board
@@ -196,8 +195,3 @@ class App:
             return
         self.settings.set({"remote_start": enabled}, local=True)
         self.session.cue = cues.REMOTE_ON if enabled else cues.REMOTE_OFF
-
-
-def main():
-    """Run the device for ever."""
-    App(Board(), Files()).run()

@@ -16,6 +16,9 @@ import rp2
 from machine import ADC, PWM, Pin
 from micropython import const
 
+from massager import buttons as bits
+from massager.sense import TACH_COUNT_US
+
 # The pin map: the only place where GPIO numbers stand. hardware/ and docs/ are checked against it.
 PINS = {
     "WD_KICK": 2,  # edge at the end of every good tick, for the hardware one-shot
@@ -44,13 +47,7 @@ PINS = {
 SAFE_LOW = ("RUN_REQ", "MOT_PWM", "MOT_PH", "WD_KICK", "BUZZER")  # boot.py drives these low, in this order
 
 MOTOR_PWM_HZ = const(20_000)  # above hearing
-TACH_COUNT_US = const(40)  # one count of tach_period
 TACH_SM = const(4)  # first state machine of PIO block 1; block 0 belongs to the interlock
-
-BUTTON_STOP = const(1)
-BUTTON_PLUS = const(2)
-BUTTON_MINUS = const(4)
-BUTTON_MODE = const(8)
 
 
 @rp2.asm_pio(fifo_join=rp2.PIO.JOIN_RX)
@@ -112,7 +109,7 @@ class Board:
 
     adc_current, adc_supply: 0…65535; mux_channel with adc_mux: the T_MUX channel (0…3) read in this
     sample; tach_count, tach_periods: sum and number of tach periods (TACH_COUNT_US each) since the last
-    sample; buttons: BUTTON_* bits, 1 = pressed.
+    sample; buttons: bits of `buttons`, 1 = pressed.
     """
 
     SIMULATED = getattr(machine, "SIMULATED", False)
@@ -144,7 +141,7 @@ class Board:
         self._read_mux = ADC(Pin(PINS["T_MUX"])).read_u16
         self._read_supply = ADC(Pin(PINS["V_BAT"])).read_u16
         tach = Pin(PINS["TACH_A"], Pin.IN, Pin.PULL_UP)
-        self._tach = rp2.StateMachine(TACH_SM, tach_period, freq=50_000, jmp_pin=tach)
+        self._tach = rp2.StateMachine(TACH_SM, tach_period, freq=2_000_000 // TACH_COUNT_US, jmp_pin=tach)
         self._tach.active(1)
         self.adc_current = self.adc_supply = self.adc_mux = 0
         self.mux_channel = self._next_mux = 0
@@ -178,13 +175,13 @@ class Board:
         self.tach_count = count
         buttons = 0
         if self._stop():
-            buttons = BUTTON_STOP
+            buttons = bits.STOP
         if not self._plus():
-            buttons |= BUTTON_PLUS
+            buttons |= bits.PLUS
         if not self._minus():
-            buttons |= BUTTON_MINUS
+            buttons |= bits.MINUS
         if not self._mode():
-            buttons |= BUTTON_MODE
+            buttons |= bits.MODE
         self.buttons = buttons
 
     # -- outputs ------------------------------------------------------------------------------------

@@ -10,26 +10,22 @@ from micropython import const
 
 from massager import cues, events
 from massager import session as sessions
-from massager.board import BUTTON_MINUS, BUTTON_MODE, BUTTON_PLUS, BUTTON_STOP
+from massager.buttons import MINUS, MODE, PLUS, STOP
 
 DEBOUNCE_MS = const(30)
 LONG_MS = const(3_000)
 CLEAR_MS = const(2_000)
 STUCK_MS = const(10_000)
 
-# value, name: the buttons of the events
-BUTTONS = ((BUTTON_STOP, "stop"), (BUTTON_PLUS, "plus"), (BUTTON_MINUS, "minus"), (BUTTON_MODE, "mode"))
-_DEBOUNCED = (BUTTON_PLUS, BUTTON_MINUS, BUTTON_MODE)
+_DEBOUNCED = (PLUS, MINUS, MODE)
 
-RED, YELLOW, GREEN, CYAN, BLUE, MAGENTA, WHITE = (
-    const(4),
-    const(6),
-    const(2),
-    const(3),
-    const(1),
-    const(5),
-    const(7),
-)
+RED = const(4)
+YELLOW = const(6)
+GREEN = const(2)
+CYAN = const(3)
+BLUE = const(1)
+MAGENTA = const(5)
+WHITE = const(7)
 _COLOURS = (WHITE, GREEN, YELLOW, CYAN, MAGENTA)  # by session state
 _BLINKS = (False, False, True, False, True)
 BLINK_MS = const(256)
@@ -48,21 +44,19 @@ class Panel:
         self._events = event_log
         self._held_ms = array("h", [0, 0, 0])
         self._down = 0  # debounced buttons that are down
-        self._done = (
-            BUTTON_PLUS | BUTTON_MINUS | BUTTON_MODE
-        )  # presses that have had their effect, or may have none
+        self._done = PLUS | MINUS | MODE  # presses that have had their effect, or may have none
         self._stop_ms = 0
         self.toggle_remote = False
 
     def update(self, buttons, dt_ms):
         """One tick: `buttons` as the board sampled them."""
         stuck = 0
-        if buttons & BUTTON_STOP:
+        if buttons & STOP:
             self._stop(dt_ms)
         elif self._stop_ms:
             self._stop_ms = 0
             self._session.blocks &= ~sessions.STOP_PRESSED
-        if not (buttons & ~BUTTON_STOP or self._down or self._done):
+        if not (buttons & ~STOP or self._down or self._done):
             return
         held = self._held_ms
         for i in range(3):
@@ -77,7 +71,7 @@ class Panel:
                     self._pressed(button, ms)
             else:
                 held[i] = 0
-                if self._down & button and not self._done & button and button == BUTTON_MODE:
+                if self._down & button and not self._done & button and button == MODE:
                     self._mode_short()
                 self._down &= ~button
                 self._done &= ~button
@@ -104,7 +98,7 @@ class Panel:
         if not self._stop_ms:
             session.blocks |= sessions.STOP_PRESSED
             session.stop(sessions.STOP_BUTTON)
-            self._events.put(events.BUTTON, BUTTON_STOP)
+            self._events.put(events.BUTTON, STOP)
         before = self._stop_ms
         if before < CLEAR_MS:
             self._stop_ms = before + dt_ms
@@ -115,10 +109,10 @@ class Panel:
         if not self._down & button:
             self._down |= button
             self._events.put(events.BUTTON, button)
-            if button != BUTTON_MODE:
+            if button != MODE:
                 self._done |= button
-                self._plus_or_minus(1 if button == BUTTON_PLUS else -1)
-        elif button == BUTTON_MODE and ms >= LONG_MS:
+                self._plus_or_minus(1 if button == PLUS else -1)
+        elif button == MODE and ms >= LONG_MS:
             self._done |= button
             if self._session.state == sessions.IDLE:
                 self.toggle_remote = True

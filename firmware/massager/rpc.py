@@ -8,7 +8,7 @@ import json
 
 from micropython import const
 
-from massager import cues, errors, events, faults, methods, panel, telemetry, wire
+from massager import buttons, cues, errors, events, faults, methods, telemetry, wire
 from massager import session as sessions
 from massager.errors import RpcError
 
@@ -161,7 +161,7 @@ def describe_event(log):
     elif kind == events.LIMITER:
         params["value"] = faults.limiter_names(value)
     elif kind == events.BUTTON:
-        for row in panel.BUTTONS:
+        for row in buttons.BUTTONS:
             if row[0] == value:
                 params["value"] = row[1]
     if log.lost:

@@ -12,7 +12,7 @@ from micropython import const
 from massager.drive import BRIDGE_MOHM, OPM_PER_MV_UVS
 
 INVALID = const(-32_768)  # a temperature whose sensor reads open or shorted
-TACH_COUNT_US = const(40)
+TACH_COUNT_US = const(40)  # one count of the board's tach
 TACH_TIMEOUT_US = const(250_000)  # no edge for so long: standstill
 TICK_US = const(10_000)
 

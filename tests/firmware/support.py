@@ -1,0 +1,220 @@
+"""What the firmware's tests share. Runs on CPython and on MicroPython, therefore no pytest here.
+
+`Bench` is the whole device on a board whose raw readings the test sets; the simulator with its physics is
+used in the scenarios, not here.
+"""
+
+import json
+
+from massager import rpc
+from massager.app import App
+
+TICK_US = 10_000
+
+
+def raises(kind, call, *args):
+    """The exception of `kind` that the call raises; AssertionError when it raises none."""
+    try:
+        call(*args)
+    except kind as e:
+        return e
+    raise AssertionError("nothing raised")
+
+
+class MemoryFiles:
+    """Files in memory that can fail: `cut_at` operations from now the power fails, in the middle of a write;
+    `error` is the errno of every write."""
+
+    class PowerCut(Exception):
+        pass
+
+    def __init__(self):
+        self.content = {}
+        self.operations = 0
+        self.cut_at = None
+        self.torn = 0.5
+        self.error = None
+
+    def _operation(self):
+        self.operations += 1
+        if self.cut_at is not None and self.operations > self.cut_at:
+            raise self.PowerCut()
+
+    def read(self, name):
+        return self.content.get(name)
+
+    def write(self, name, data):
+        if self.error:
+            raise OSError(self.error)
+        self.content[name] = data[: int(len(data) * self.torn)]
+        self._operation()
+        self.content[name] = data
+        self._operation()
+
+    def rename(self, old, new):
+        self._operation()
+        self.content[new] = self.content.pop(old)
+        self._operation()
+
+    def remove(self, name):
+        if name not in self.content:
+            return False
+        self._operation()
+        del self.content[name]
+        return True
+
+    def content_hash(self):
+        return "0123456789abcdef"
+
+
+class MemoryConsole:
+    """A console whose both ends are in memory; `room`: bytes that the host still takes, None = any number."""
+
+    def __init__(self):
+        self.received = bytearray()
+        self.sent = bytearray()
+        self.room = None
+
+    def read(self):
+        if not self.received:
+            return -1
+        byte = self.received[0]
+        self.received = self.received[1:]
+        return byte
+
+    def write(self, byte):
+        if self.room is not None:
+            if not self.room:
+                return False
+            self.room -= 1
+        self.sent.append(byte)
+        return True
+
+
+class BenchBoard:
+    """Raw readings as a healthy, idle device has them; the test changes them. Time moves with `wait_us`."""
+
+    SIMULATED = "bench"
+
+    def __init__(self):
+        self.console = MemoryConsole()
+        self.us = 0
+        self.adc_current = 0
+        self.adc_supply = 41_800  # 12.0 V
+        self.temperatures = [32_768] * 4  # 25 C
+        self.mux_channel = 3
+        self.buttons = 0
+        self.tach_count = self.tach_periods = 0
+        self.duty = 0
+        self.enabled = False
+        self.hz = 0
+        self.rgb = 0
+        self.resets = 0
+        self.collected = 0
+
+    def sample(self):
+        self.mux_channel = (self.mux_channel + 1) & 3
+        self.adc_mux = self.temperatures[self.mux_channel]
+
+    def enable_motor(self, on):
+        self.enabled = bool(on)
+        self.duty = 0
+
+    def write_motor(self, duty):
+        self.duty = duty
+
+    def kick(self):
+        pass
+
+    def led(self, rgb):
+        self.rgb = rgb
+
+    def buzz(self, hz):
+        self.hz = hz
+
+    def ticks_us(self):
+        return self.us
+
+    def ticks_diff(self, a, b):
+        return ((a - b + 0x20000000) & 0x3FFFFFFF) - 0x20000000
+
+    def ticks_add(self, a, n):
+        return (a + n) & 0x3FFFFFFF
+
+    def wait_us(self, us):
+        self.us = (self.us + us) & 0x3FFFFFFF
+
+    sleep_us = wait_us
+
+    def collect(self):
+        self.collected += 1
+
+    def unique_id(self):
+        return "e66038b713a1b2c3"
+
+    def reset(self):
+        self.resets += 1
+
+
+class Bench:
+    """The device on a BenchBoard: `run_ms`, `call` (through the RPC text), `spin` the shaft."""
+
+    def __init__(self, files=None, remote=True):
+        self.files = files or MemoryFiles()
+        self.board = BenchBoard()
+        self.app = App(self.board, self.files)
+        if remote:
+            self.app.settings.set({"remote_start": True}, local=True)
+        self.follows = True  # the shaft follows the demand
+        self._next_id = 0
+
+    def run_ms(self, ms):
+        """Run the loop; with `follows` the tach reports what the drive demands."""
+        app = self.app
+        board = self.board
+        for _ in range(ms // 10):
+            demand = app.drive.demand_opm
+            if self.follows and demand:
+                board.tach_periods, board.tach_count = 1, 1_500_000 // demand
+                board.adc_current = 7_000  # about 0.3 A
+            else:
+                board.tach_periods = board.tach_count = 0
+                if self.follows:
+                    board.adc_current = 0
+            app.step()
+
+    def raw(self, line):
+        """The reply to one line of text or bytes, parsed; None when there is none."""
+        reply = rpc.answer(self.app, line if isinstance(line, bytes) else line.encode())
+        return json.loads(reply) if reply else None
+
+    def call(self, method, **params):
+        """Result of a method; the error object when it fails."""
+        self._next_id += 1
+        request = {"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params}
+        reply = self.raw(json.dumps(request))
+        assert reply["id"] == self._next_id
+        return reply["result"] if "result" in reply else reply["error"]
+
+    def start(self, level=1, run_s=600):
+        """A remote session that never loses its host."""
+        self.app.settings.values["host_timeout_s"] = 10_000
+        result = self.call("session.start", level=level, run_s=run_s)
+        assert result.get("state") == "RUNNING", result
+        return result
+
+    def press(self, button, ms=100):
+        """Hold buttons for a while, then release them."""
+        self.board.buttons |= button
+        self.run_ms(ms)
+        self.board.buttons &= ~button
+        self.run_ms(50)
+
+    def event_names(self):
+        """(name, value) of the events so far, oldest first; takes them."""
+        names = []
+        log = self.app.events
+        while log.take():
+            event = rpc.describe_event(log)
+            names.append((event["name"], event.get("value")))
+        return names
