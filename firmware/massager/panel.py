@@ -45,6 +45,7 @@ class Panel:
         self._held_ms = array("h", [0, 0, 0])
         self._down = 0  # debounced buttons that are down
         self._done = PLUS | MINUS | MODE  # presses that have had their effect, or may have none
+        self._quiet = False  # all of them were up in the last tick, nothing is left to do
         self._stop_ms = 0
         self.toggle_remote = False
 
@@ -56,8 +57,9 @@ class Panel:
         elif self._stop_ms:
             self._stop_ms = 0
             self._session.blocks &= ~sessions.STOP_PRESSED
-        if not (buttons & ~STOP or self._down or self._done):
+        if self._quiet and not buttons & ~STOP:
             return
+        self._quiet = not (buttons & ~STOP or self._down or self._done)
         held = self._held_ms
         for i in range(3):
             button = _DEBOUNCED[i]

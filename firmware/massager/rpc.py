@@ -14,13 +14,17 @@ from massager.errors import RpcError
 
 HANDLE_US = const(6_000)  # a request is only begun with so much of the tick left
 COMPOSE_US = const(3_000)  # likewise a notification
-MARGIN_US = const(300)
+MARGIN_US = const(1_000)
+PUMP = const(8)  # bytes sent between two looks at the clock
 DROP_TICKS = const(100)  # a line that the host does not read is dropped after a second
 ID_MAX = const(0x3FFFFFFF)
 
 
 class Rpc:
-    """Talks while there is time: `talk` until a deadline, once a tick."""
+    """Talks while there is time: `talk` until a deadline, once a tick.
+
+    A line from the host is read even while the host does not read, so that it can always say stop.
+    """
 
     def __init__(self, app):
         self._app = app
@@ -66,8 +70,16 @@ class Rpc:
             left_us = board.ticks_diff(until_us, board.ticks_us())
             if left_us < MARGIN_US:
                 return True
+            if not self._pending:
+                byte = read()
+                if byte >= 0:
+                    self._pending = feed(byte)
+                    continue
             if self._writer.busy:
-                if not pump():
+                for _ in range(PUMP):
+                    if not pump():
+                        break
+                if self._writer.stuck:
                     self._blocked()
                     return True
                 self._blocked_ticks = 0
@@ -82,10 +94,7 @@ class Rpc:
                 self._notify()
                 self._app.garbage += 1
             else:
-                byte = read()
-                if byte < 0:
-                    return False
-                self._pending = feed(byte)
+                return False
 
     def _blocked(self):
         self._blocked_ticks += 1

@@ -111,15 +111,16 @@ class LineWriter:
         self._data = b""
         self._at = 0
         self._crc = 0xFFFF
-        self._tail = True
+        self._tail = True  # whether the checksum is behind us
         self.busy = False
+        self.stuck = False
 
     def begin(self, text, checked):
         """Start to send `text` (str without newline); only when not `busy`."""
         self._data = text.encode()
         self._at = 0
         self._crc = 0xFFFF
-        self._tail = not checked  # whether the checksum is behind us
+        self._tail = not checked
         self.busy = True
 
     def drop(self):
@@ -129,23 +130,26 @@ class LineWriter:
         self._tail = True
 
     def pump(self):
-        """Send the next byte. False when the console does not take it now, or nothing is left."""
+        """Send the next byte. False when there is none, or the console does not take it now: then `stuck`."""
         at = self._at
         if at < len(self._data):
             byte = self._data[at]
-            if not self._console.write(byte):
-                return False
-            self._at = at + 1
-            if not self._tail:
-                crc = self._crc
-                self._crc = (crc << 8 & 0xFF00) ^ _TABLE[crc >> 8 ^ byte]
-            return True
-        if not self._tail:
+        elif self._tail:
+            byte = 10
+        else:
             self._data = b"*%04X" % self._crc
-            self._at = 0
             self._tail = True
-            return True
-        if not self.busy or not self._console.write(10):
+            self._at = at = 0
+            byte = _STAR
+        if not self.busy:
             return False
+        self.stuck = not self._console.write(byte)
+        if self.stuck:
+            return False
+        if at < len(self._data):
+            self._at = at + 1
+            crc = self._crc
+            self._crc = (crc << 8 & 0xFF00) ^ _TABLE[crc >> 8 ^ byte]
+            return True
         self.busy = False
-        return True
+        return False

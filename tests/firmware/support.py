@@ -169,7 +169,7 @@ class Bench:
         self._next_id = 0
 
     def run_ms(self, ms):
-        """Run the loop; with `follows` the tach reports what the drive demands."""
+        """Run the loop; with `follows` tach and current report a shaft that turns as demanded."""
         app = self.app
         board = self.board
         for _ in range(ms // 10):
@@ -177,10 +177,8 @@ class Bench:
             if self.follows and demand:
                 board.tach_periods, board.tach_count = 1, 1_500_000 // demand
                 board.adc_current = 7_000  # about 0.3 A
-            else:
-                board.tach_periods = board.tach_count = 0
-                if self.follows:
-                    board.adc_current = 0
+            elif self.follows:
+                board.tach_periods = board.tach_count = board.adc_current = 0
             app.step()
 
     def raw(self, line):
@@ -211,10 +209,12 @@ class Bench:
         self.run_ms(50)
 
     def event_names(self):
-        """(name, value) of the events so far, oldest first; takes them."""
-        names = []
-        log = self.app.events
-        while log.take():
-            event = rpc.describe_event(log)
-            names.append((event["name"], event.get("value")))
-        return names
+        """(name, value) of the events sent so far, oldest first."""
+        return [
+            (e["params"]["name"], e["params"].get("value")) for e in self.sent() if e["method"] == "event"
+        ]
+
+    def sent(self):
+        """What went over the console on the device's own account, parsed."""
+        lines = bytes(self.board.console.sent).decode().split("\n")
+        return [json.loads(line) for line in lines if line]

@@ -1,10 +1,9 @@
 """Drive: levels, slew, soft start, loop and limits."""
 
-from support import raises
-
 from massager import drive as drives
 from massager.drive import LEVELS, UNIT, Drive, level_rate_opm
 from massager.settings import Settings
+from support import raises
 
 
 def make(**values):
@@ -32,9 +31,11 @@ def test_soft_start_passes_level_1_and_rises_one_level_per_slew_time():
     drive = make(slew_s=2)
     drive.rise_to(5)
     positions = follow(drive, 200)
-    assert positions[-1] == UNIT and drive.demand_opm == 1000
+    assert positions[-1] == UNIT
+    assert drive.demand_opm == 1000
     positions = follow(drive, 800)
-    assert positions[-1] == 5 * UNIT and drive.demand_opm == level_rate_opm(5)
+    assert positions[-1] == 5 * UNIT
+    assert drive.demand_opm == level_rate_opm(5)
 
 
 def test_no_tick_moves_faster_than_the_slew_up_or_down():
@@ -56,7 +57,8 @@ def test_fall_ends_at_standstill_in_the_announced_time():
     follow(drive, ticks - 1)
     assert drive.demand_opm > 0
     follow(drive, 1)
-    assert drive.demand_opm == 0 and drive.duty == 0
+    assert drive.demand_opm == 0
+    assert drive.duty == 0
 
 
 def test_halt_is_at_once():

@@ -1,9 +1,8 @@
 """Settings: the table, validation, conflicts, migration."""
 
-from support import Bench
-
 from massager import settings as table
 from massager.settings import TABLE, Settings
+from support import Bench
 
 
 def test_defaults_are_valid_and_do_not_contradict():
@@ -44,7 +43,9 @@ def test_a_set_is_all_or_nothing_and_names_every_error():
 def test_levels_must_not_contradict():
     bench = Bench()
     assert bench.call("settings.set", values={"max_level": 3, "min_level": 4})["data"]["name"] == "conflict"
-    assert bench.call("settings.set", values={"default_level": 4, "max_level": 3})["data"]["name"] == "conflict"
+    assert (
+        bench.call("settings.set", values={"default_level": 4, "max_level": 3})["data"]["name"] == "conflict"
+    )
     assert bench.call("settings.set", values={"max_level": 3})["changed"] == ["max_level"]
 
 
@@ -76,7 +77,8 @@ def test_loading_keeps_unknown_keys_and_defaults_missing_or_bad_ones():
     settings = Settings()
     settings.load({"area_s": 60, "from_the_future": [1, 2], "max_level": 99})
     assert settings["area_s"] == 60
-    assert settings["max_level"] == 11 and settings.rejected == ["max_level"]
+    assert settings["max_level"] == 11
+    assert settings.rejected == ["max_level"]
     assert settings["slew_s"] == 2
     assert settings.record(settings.values)["from_the_future"] == [1, 2]
 
@@ -102,7 +104,8 @@ def test_reset_by_name_and_all():
     bench = Bench()
     bench.call("settings.set", values={"area_s": 60, "slew_s": 5})
     assert bench.call("settings.reset", names=["area_s"])["changed"] == ["area_s"]
-    assert bench.app.settings["area_s"] == 90 and bench.app.settings["slew_s"] == 5
+    assert bench.app.settings["area_s"] == 90
+    assert bench.app.settings["slew_s"] == 5
     bench.call("settings.reset")
     assert bench.app.settings["slew_s"] == 2
     assert bench.app.settings["remote_start"] is False

@@ -1,8 +1,7 @@
 """Store: A/B records survive power cuts, damage and a full flash."""
 
-from support import MemoryFiles, raises
-
 from massager.store import TEMPORARY, Store, StoreError, build, parse
+from support import MemoryFiles, raises
 
 
 def loaded(files):
@@ -12,7 +11,8 @@ def loaded(files):
 
 def test_nothing_stored_is_no_damage():
     store, record = loaded(MemoryFiles())
-    assert record == {} and not store.damaged
+    assert record == {}
+    assert not store.damaged
 
 
 def test_the_newest_record_wins_and_the_files_take_turns():
@@ -43,7 +43,8 @@ def test_a_power_cut_at_any_moment_leaves_the_old_or_the_new_record():
                 finished = False
             files.cut_at = None
             again, record = loaded(files)
-            assert record in ({"n": 2}, {"n": 3}) and not again.damaged
+            assert record in ({"n": 2}, {"n": 3})
+            assert not again.damaged
             assert TEMPORARY not in files.content
             seen.append(record["n"])
             again.save({"n": 4})
@@ -51,7 +52,8 @@ def test_a_power_cut_at_any_moment_leaves_the_old_or_the_new_record():
             cut += 1
             if finished:
                 break
-    assert 2 in seen and 3 in seen
+    assert 2 in seen
+    assert 3 in seen
 
 
 def test_damage_to_one_file_falls_back_to_the_other():
@@ -61,7 +63,15 @@ def test_damage_to_one_file_falls_back_to_the_other():
     store.save({"n": 2})
     newest = "settings.b" if parse(files.content["settings.b"])[1] == {"n": 2} else "settings.a"
     good = files.content[newest]
-    for bad in (b"", good[:10], good[:-1], good + b" ", good.replace(b"2", b"3"), b"\xff\xfe" + good, b"OK1 1\n{}"):
+    for bad in (
+        b"",
+        good[:10],
+        good[:-1],
+        good + b" ",
+        good.replace(b"2", b"3"),
+        b"\xff\xfe" + good,
+        b"OK1 1\n{}",
+    ):
         files.content[newest] = bad
         store, record = loaded(files)
         assert record == {"n": 1} and not store.damaged, bad
@@ -72,7 +82,8 @@ def test_damage_to_both_is_reported():
     files.content["settings.a"] = b"\0" * 600
     files.content["settings.b"] = build(3, {"n": 1})[:-3]
     store, record = loaded(files)
-    assert record == {} and store.damaged
+    assert record == {}
+    assert store.damaged
 
 
 def test_a_record_must_be_an_object():

@@ -1,0 +1,184 @@
+"""Panel: presses, long presses, stuck buttons, the LED; and the cues that answer."""
+
+from massager import buttons, cues
+from massager import session as sessions
+from support import Bench
+
+
+def ready(**options):
+    bench = Bench(**options)
+    bench.run_ms(50)
+    return bench
+
+
+def test_plus_starts_at_the_default_level_and_raises():
+    bench = ready(remote=False)
+    bench.app.settings.set({"default_level": 2})
+    bench.press(buttons.PLUS)
+    assert bench.app.session.state == sessions.RUNNING
+    assert bench.app.session.level == 2
+    bench.press(buttons.PLUS)
+    assert bench.app.session.level == 3
+    bench.press(buttons.MINUS)
+    bench.press(buttons.MINUS)
+    assert bench.app.session.level == 1
+
+
+def test_one_press_is_one_step_however_long_and_bouncing():
+    bench = ready(remote=False)
+    for _ in range(5):  # contact bounce, shorter than the debounce time
+        bench.board.buttons = buttons.PLUS
+        bench.run_ms(20)
+        bench.board.buttons = 0
+        bench.run_ms(10)
+    assert bench.app.session.state == sessions.IDLE
+    bench.press(buttons.PLUS, ms=2_000)
+    assert bench.app.session.level == 1
+
+
+def test_the_ends_of_the_range_are_refused_with_a_cue():
+    bench = ready(remote=False)
+    bench.app.settings.set({"max_level": 2, "default_level": 2})
+    bench.press(buttons.PLUS)
+    bench.press(buttons.PLUS)
+    assert bench.app.session.level == 2
+    bench.press(buttons.MINUS)
+    bench.press(buttons.MINUS)
+    assert bench.app.session.level == 1
+    assert bench.event_names().count(("cue", "refused")) == 2
+
+
+def test_mode_pauses_and_resumes():
+    bench = ready(remote=False)
+    bench.press(buttons.PLUS)
+    bench.press(buttons.MODE)
+    assert bench.app.session.state == sessions.PAUSED
+    bench.press(buttons.MODE)
+    assert bench.app.session.state == sessions.RUNNING
+
+
+def test_mode_held_three_seconds_allows_remote_starts_and_keeps_it():
+    bench = ready(remote=False)
+    bench.app.settings.set({"area_s": 60})
+    bench.press(buttons.MODE, ms=2_900)
+    assert not bench.app.settings["remote_start"]
+    bench.press(buttons.MODE, ms=3_100)
+    assert bench.app.settings["remote_start"]
+    assert bench.app.settings.unsaved() == ["area_s"]
+    assert Bench(bench.files, remote=False).app.settings["remote_start"]
+    bench.press(buttons.MODE, ms=3_100)
+    assert not Bench(bench.files, remote=False).app.settings["remote_start"]
+    names = bench.event_names()
+    assert ("cue", "remote_on") in names
+    assert ("cue", "remote_off") in names
+
+
+def test_mode_held_with_a_full_flash_changes_nothing():
+    bench = ready(remote=False)
+    bench.files.error = 28
+    bench.press(buttons.MODE, ms=3_100)
+    assert not bench.app.settings["remote_start"]
+    assert ("cue", "refused") in bench.event_names()
+
+
+def test_a_button_held_ten_seconds_is_stuck_and_refuses_the_start():
+    bench = ready()
+    bench.press(buttons.STOP)
+    bench.board.buttons = buttons.MINUS
+    bench.run_ms(10_500)
+    assert bench.call("status")["refusals"] == ["button_stuck"]
+    bench.board.buttons = 0
+    bench.run_ms(50)
+    assert bench.call("status")["refusals"] == []
+
+
+def test_a_button_down_at_power_on_starts_nothing():
+    bench = Bench(remote=False)
+    bench.board.buttons = buttons.PLUS
+    bench.run_ms(5_000)
+    assert bench.app.session.state == sessions.IDLE
+    bench.board.buttons = 0
+    bench.run_ms(50)
+    bench.press(buttons.PLUS)
+    assert bench.app.session.state == sessions.RUNNING
+
+
+def test_stop_wins_over_every_other_button():
+    bench = ready(remote=False)
+    bench.board.buttons = buttons.STOP | buttons.PLUS
+    bench.run_ms(100)
+    assert bench.app.session.state == sessions.IDLE
+
+
+def test_stop_held_two_seconds_clears_a_fault_whose_cause_is_gone():
+    bench = ready()
+    bench.board.temperatures[0] = 65_500
+    bench.run_ms(1_000)
+    bench.press(buttons.STOP, ms=2_500)
+    assert bench.app.safety.fault
+    assert ("cue", "refused") in bench.event_names()
+    bench.board.temperatures[0] = 32_768
+    bench.run_ms(1_000)
+    bench.press(buttons.STOP, ms=1_500)
+    assert bench.app.safety.fault
+    bench.press(buttons.STOP, ms=2_500)
+    assert bench.app.safety.fault == 0
+
+
+def test_the_led_tells_the_state():
+    bench = ready(remote=False)
+    assert bench.board.rgb == 7
+    bench.app.settings.set({"remote_start": True}, local=True)
+    bench.run_ms(20)
+    assert bench.board.rgb == 1
+    bench.press(buttons.PLUS)
+    assert bench.board.rgb == 2
+    bench.press(buttons.MODE)
+    seen = set()
+    for _ in range(60):
+        bench.run_ms(10)
+        seen.add(bench.board.rgb)
+    assert seen == {0, 6}
+    bench.board.temperatures[0] = 65_500
+    bench.run_ms(1_000)
+    seen = set()
+    for _ in range(60):
+        bench.run_ms(10)
+        seen.add(bench.board.rgb)
+    assert seen == {0, 4}
+
+
+def waveform(bench, ms):
+    """(Hz, ms) of what the buzzer does, silence at the end left out."""
+    runs = []
+    for _ in range(ms // 10):
+        bench.run_ms(10)
+        if runs and runs[-1][0] == bench.board.hz:
+            runs[-1][1] += 10
+        else:
+            runs.append([bench.board.hz, 10])
+    return [tuple(run) for run in runs if run is not runs[-1] or run[0]]
+
+
+def test_cues_sound_as_their_table_says():
+    for value, _, _, _, beeps in cues.CUES:
+        bench = ready()
+        bench.app.session.cue = value
+        expected = []
+        for hz, on_ms, off_ms in beeps:
+            expected += [(hz, on_ms), (0, off_ms)]
+        expected.pop()
+        assert waveform(bench, 2_000) == expected
+
+
+def test_the_buzzer_can_be_silenced_and_the_motor_still_dips():
+    bench = ready()
+    bench.app.settings.set({"buzzer": False, "area_s": 30})
+    bench.start(level=1)
+    bench.run_ms(29_000)
+    demands = set()
+    for _ in range(200):
+        bench.run_ms(10)
+        demands.add(bench.app.drive.demand_opm)
+        assert bench.board.hz == 0
+    assert demands == {1000, 750}

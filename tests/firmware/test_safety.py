@@ -1,0 +1,172 @@
+"""Safety, first line: each fault by its cause, within its time; limiters; latching and clearing."""
+
+from massager import faults
+from massager.faults import FAULTS
+from support import Bench
+
+
+def running(level=3, after_ms=10_000):
+    bench = Bench()
+    bench.start(level=level)
+    bench.run_ms(after_ms)
+    assert bench.app.safety.fault == 0
+    return bench
+
+
+def time_to_fault_ms(bench, most_ms):
+    for ms in range(0, most_ms, 10):
+        if bench.app.safety.fault:
+            assert not bench.board.enabled
+            assert bench.board.duty == 0
+            return ms
+        bench.run_ms(10)
+    return None
+
+
+def fault(bench):
+    return faults.fault_name(bench.app.safety.fault)
+
+
+def test_the_table_is_in_order_and_complete():
+    assert [row[0] for row in FAULTS] == list(range(1, len(FAULTS) + 1))
+    for row in FAULTS:
+        assert row[1]
+        assert row[2]
+        assert row[9]
+        assert row[8] == "cut"
+
+
+def test_over_current_cuts_within_30_ms():
+    bench = running()
+    bench.follows = False
+    bench.board.adc_current = 65_535
+    assert time_to_fault_ms(bench, 100) <= 30
+    assert fault(bench) == "over_current"
+
+
+def test_one_spike_of_current_is_no_fault():
+    bench = running()
+    bench.follows = False
+    bench.board.tach_periods, bench.board.tach_count = 1, 1_500_000 // 1540
+    bench.board.adc_current = 65_535
+    bench.run_ms(20)
+    bench.board.adc_current = 7_000
+    bench.run_ms(100)
+    assert bench.app.safety.fault == 0
+
+
+def test_a_stall_is_off_within_half_a_second_at_every_level():
+    for level in (1, 3, 11):
+        bench = running(level, after_ms=30_000)
+        bench.follows = False
+        bench.board.tach_periods = bench.board.tach_count = 0
+        bench.board.adc_current = 40_000
+        assert time_to_fault_ms(bench, 1_000) <= 500, level
+        assert fault(bench) == "stall"
+
+
+def test_a_motor_that_never_turns_is_a_stall_in_the_soft_start():
+    bench = Bench()
+    bench.follows = False
+    bench.board.adc_current = 20_000
+    bench.start(level=1)
+    assert time_to_fault_ms(bench, 2_500) <= 1_500
+    assert fault(bench) == "stall"
+
+
+def test_no_current_although_driven():
+    bench = running()
+    bench.follows = False
+    bench.board.adc_current = 0
+    bench.board.tach_periods, bench.board.tach_count = 1, 1_500_000 // 1200
+    assert time_to_fault_ms(bench, 1_500) is not None
+    assert fault(bench) == "current_sensor"
+
+
+def test_heat_limits_first_then_cuts_and_lasts_until_it_cooled_down():
+    for channel, name, warm, hot, cool in (
+        (0, "motor_hot", 7_000, 5_400, 9_000),
+        (1, "driver_hot", 5_500, 4_000, 9_000),
+        (2, "handle_hot", 20_500, 17_000, 26_000),
+    ):
+        bench = running(level=6, after_ms=15_000)
+        bench.board.temperatures[channel] = warm
+        bench.run_ms(20_000)
+        status = bench.call("status")
+        assert status["limiters"] == ["heat"], (name, status)
+        assert 1000 <= status["level_milli"] < 4000
+        assert status["state"] == "RUNNING"
+        bench.board.temperatures[channel] = hot
+        assert time_to_fault_ms(bench, 3_000) is not None
+        assert fault(bench) == name
+        assert bench.call("fault.clear")["data"]["name"] == "cause_lasts"
+        bench.board.temperatures[channel] = warm
+        bench.run_ms(2_000)
+        assert bench.call("fault.clear")["data"]["name"] == "cause_lasts"
+        bench.board.temperatures[channel] = cool
+        bench.run_ms(2_000)
+        assert bench.call("fault.clear") == {"cleared": name}
+        assert bench.call("status")["refusals"] == []
+
+
+def test_an_open_or_shorted_thermistor_is_noticed_within_half_a_second():
+    for channel, name in ((0, "motor_sensor"), (1, "driver_sensor"), (2, "handle_sensor")):
+        for reading in (65_500, 0):
+            bench = running(after_ms=3_000)
+            bench.board.temperatures[channel] = reading
+            assert time_to_fault_ms(bench, 1_000) <= 500
+            assert fault(bench) == name
+
+
+def test_a_low_battery_limits_and_a_critical_one_cuts():
+    bench = running(level=5, after_ms=12_000)
+    bench.board.adc_supply = 34_000  # 9.76 V
+    bench.run_ms(10_000)
+    assert bench.call("status")["limiters"] == ["battery"]
+    bench.board.adc_supply = 30_500  # 8.75 V
+    assert time_to_fault_ms(bench, 2_000) is not None
+    assert fault(bench) == "battery_critical"
+    assert bench.call("fault.clear") == {"cleared": "battery_critical"}
+    assert bench.call("session.start", level=1, run_s=60)["data"]["refusals"][0]["name"] == "battery_low"
+
+
+def test_without_a_supply_there_is_no_fault_only_a_refusal():
+    bench = Bench()
+    bench.board.adc_supply = 0
+    bench.run_ms(5_000)
+    status = bench.call("status")
+    assert status["fault"] is None
+    assert status["refusals"] == ["battery_low"]
+
+
+def test_a_tick_that_takes_too_long_cuts():
+    bench = running()
+    bench.board.us += 51_000
+    bench.app._next_us = bench.board.us
+    bench.run_ms(20)
+    assert fault(bench) == "tick_overrun"
+    assert bench.call("fault.clear") == {"cleared": "tick_overrun"}
+
+
+def test_no_fault_clears_itself():
+    bench = running()
+    bench.board.temperatures[0] = 65_500
+    bench.run_ms(1_000)
+    bench.board.temperatures[0] = 32_768
+    bench.run_ms(60_000)
+    assert fault(bench) == "motor_sensor"
+    refusals = bench.call("session.start", level=1, run_s=60)["data"]["refusals"]
+    assert refusals[0]["name"] == "fault_latched"
+
+
+def test_the_current_limiter_is_reported_and_not_latched():
+    bench = running(level=8, after_ms=20_000)
+    bench.app.settings.set({"current_limit_ma": 500})
+    bench.app.configure()
+    bench.follows = False
+    bench.board.tach_periods, bench.board.tach_count = 1, 1_500_000 // 1500
+    bench.run_ms(100)
+    assert bench.call("status")["limiters"] == ["current"]
+    bench.follows = True
+    bench.run_ms(2_000)
+    assert bench.call("status")["limiters"] == []

@@ -1,0 +1,107 @@
+"""Sense: units, filters, thermistors, tach and the estimate without one."""
+
+import math
+
+from massager.sense import INVALID, Sense
+from massager.settings import Settings
+from support import BenchBoard
+
+
+def make(**values):
+    settings = Settings()
+    assert settings.set(values) == []
+    return Sense(settings), BenchBoard()
+
+
+def run(sense, board, ticks=100, voltage_mv=0):
+    for _ in range(ticks):
+        board.sample()
+        sense.update(board, voltage_mv)
+
+
+def reading(celsius, beta=3950, pullup=10_000):
+    ohm = 10_000 * math.exp(beta * (1 / (celsius + 273.15) - 1 / 298.15))
+    return round(65_536 * ohm / (ohm + pullup))
+
+
+def test_current_and_supply_have_their_units():
+    sense, board = make()
+    board.adc_current = round(1.12 / 3.3 * 65_535)
+    board.adc_supply = round(12.0 / 5.7 / 3.3 * 65_535)
+    run(sense, board)
+    assert abs(sense.current_ma - 1000) <= 3
+    assert abs(sense.supply_mv - 12_000) <= 15
+
+
+def test_the_first_supply_reading_counts_in_full():
+    sense, board = make()
+    run(sense, board, 1)
+    assert sense.supply_mv > 11_900
+
+
+def test_temperatures_are_right_within_half_a_degree_where_it_matters():
+    for celsius in (0, 10, 25, 37, 43, 48, 60, 80, 90, 100):
+        sense, board = make()
+        board.temperatures = [reading(celsius)] * 4
+        run(sense, board)
+        for value in sense.temperatures_dc:
+            assert abs(value - 10 * celsius) <= 5, (celsius, value)
+
+
+def test_open_and_shorted_thermistors_are_invalid():
+    sense, board = make()
+    board.temperatures = [65_535, 0, 32_768, 32_768]
+    run(sense, board)
+    assert list(sense.temperatures_dc) == [INVALID, INVALID, 250]
+    board.temperatures = [32_768] * 4
+    run(sense, board, 8)
+    assert list(sense.temperatures_dc) == [250, 250, 250]
+
+
+def test_the_tach_gives_the_rate_over_all_periods_of_a_tick():
+    sense, board = make()
+    board.tach_periods, board.tach_count = 1, 1_500
+    run(sense, board, 1)
+    assert sense.rate_opm == 1000
+    sense, board = make(tach_ppr=4)
+    board.tach_periods, board.tach_count = 3, 3 * 375
+    run(sense, board, 1)
+    assert sense.rate_opm == 1000
+
+
+def test_without_edges_the_rate_falls_and_is_zero_after_a_quarter_second():
+    sense, board = make()
+    board.tach_periods, board.tach_count = 1, 405
+    run(sense, board, 1)
+    assert sense.rate_opm == 3703
+    board.tach_periods = board.tach_count = 0
+    last = sense.rate_opm
+    for tick in range(26):
+        run(sense, board, 1)
+        assert sense.rate_opm <= last
+        assert sense.rate_opm <= 60_000 // (10 * (tick + 1))
+        last = sense.rate_opm
+    assert last == 0
+
+
+def test_without_a_tach_the_rate_is_the_back_emf():
+    sense, board = make(tach_ppr=0)
+    board.adc_current = round(0.5 * 1.12 / 3.3 * 65_535)
+    omega = 2080 * 2 * math.pi / 60
+    run(sense, board, voltage_mv=round(11 * omega + 2.38 * 500))
+    assert abs(sense.rate_opm - 2080) < 10
+    run(sense, board, voltage_mv=0)
+    assert sense.rate_opm < 5
+
+
+def test_battery_percent_rises_with_the_voltage():
+    sense, _board = make()
+    last = -1
+    for mv in range(8_500, 13_000, 50):
+        sense.supply_mv = mv
+        pct = sense.battery_pct(3)
+        assert 0 <= pct <= 100
+        assert pct >= last
+        last = pct
+    assert last == 100
+    assert sense.battery_pct(0) is None
