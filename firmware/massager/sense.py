@@ -59,6 +59,7 @@ class Sense:
         self._supply_acc = 0
         self._current_acc = 0
         self._since_edge_us = TACH_TIMEOUT_US
+        self._thermistor = None
         self.configure()
 
     def configure(self):
@@ -72,7 +73,10 @@ class Sense:
         self._ppr = s["tach_ppr"]
         self._ke = s["motor_ke_uvs"]
         self._r = s["motor_r_mohm"] + BRIDGE_MOHM
-        self._ntc = ntc_table(s["ntc_beta_k"], s["ntc_pullup_ohm"])
+        thermistor = (s["ntc_beta_k"], s["ntc_pullup_ohm"])
+        if thermistor != self._thermistor:  # the table takes a whole tick
+            self._thermistor = thermistor
+            self._ntc = ntc_table(*thermistor)
 
     def update(self, board, voltage_mv):
         """Convert the board's latest sample; voltage_mv is what the drive applied during the last tick."""
