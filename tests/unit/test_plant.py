@@ -256,6 +256,18 @@ def test_tach_period_is_the_speed() -> None:
     assert opm == pytest.approx(plant.rate_opm, rel=1e-3)
 
 
+def test_tach_edge_is_where_the_magnet_is() -> None:
+    plant = Plant(ppr=12)
+    run(plant, 2.0, 0.5)
+    pitch = math.tau / 12
+    for _ in range(200):
+        before, t_us = plant.theta_rad, plant.t_us
+        plant.advance(100)
+        for edge_us in plant.edges:
+            there = before + (plant.theta_rad - before) * (edge_us - t_us) / 100
+            assert abs(there / pitch - round(there / pitch)) * pitch < 0.001
+
+
 def test_edges_are_those_of_the_last_call() -> None:
     plant = Plant()
     run(plant, 1.0, 0.5)

@@ -146,6 +146,11 @@ class Motor:
         a = 0.5 * self._half
         return phi - a * math.sin(2.0 * phi) + 1.25 * a * a * math.sin(4.0 * phi)
 
+    def _phase(self, theta: float) -> float:
+        """The phase φ at a shaft angle, the inverse of `_theta`."""
+        a = 0.5 * self._half
+        return theta + a * math.sin(2.0 * theta) - 0.25 * a * a * math.sin(4.0 * theta)
+
     def _g(self, phi: float) -> float:
         """1/√(J/J̄) at the phase φ."""
         return 1.0 / math.sqrt(self._mean_over_j * (1.0 + self._eps * math.cos(2.0 * self._theta(phi))))

@@ -92,7 +92,8 @@ class Plant(Motor):
         self._air = p.air_nms
         self._tissue = p.tissue_nms
         self._pitch = TURN / ppr if ppr else 1.0e30
-        self._edge = self._pitch * (int(self._phi / self._pitch) + 1)
+        self._pulse = int(self.theta_rad / self._pitch) + 1
+        self._edge = self._phase(self._pulse * self._pitch)
         self._slow_us = 0
         self._q = 0.0
         self._winding_j = 0.0
@@ -104,8 +105,6 @@ class Plant(Motor):
         self._zoh = zoh(0.01, 1.0, 1.0, 1.0, 1.0, 1.0)
         self._refresh()
         self.supply_v = self._ocv - self._r_src * self._i_el
-
-    # -- inputs -------------------------------------------------------------------------------------------
 
     def set_drive(self, duty: float, enabled: bool) -> None:
         """Bridge input from now on: duty 0…1 of the supply; enabled: False = off, the motor coasts.
@@ -134,8 +133,6 @@ class Plant(Motor):
             left -= CHUNK_US
         self._chunk(left)
         self.current_avg_a = self._charge / (dt_us * 1e-6)
-
-    # -- outputs ------------------------------------------------------------------------------------------
 
     @property
     def motor_c(self) -> float:
@@ -173,8 +170,6 @@ class Plant(Motor):
             "lost": self._lost_j,
             "stored": 0.5 * (self._j * self._v * self._v + self._l * self._i * self._i),
         }
-
-    # -- one step -----------------------------------------------------------------------------------------
 
     def _chunk(self, dt_us: int) -> None:
         """Up to CHUNK_US. Straight-line arithmetic: this is the simulator's hot path."""
@@ -357,8 +352,6 @@ class Plant(Motor):
         if self._slow_us >= SLOW_US:
             self._slow()
 
-    # -- slow things --------------------------------------------------------------------------------------
-
     def _keep(self, h: float, r: float, b: float) -> None:
         k = self._k
         x = 2.0 * self._v * self._l
@@ -371,7 +364,8 @@ class Plant(Motor):
         end = self._phi
         while end >= self._edge:
             self.edges.append(int(t_us + dt_us * (self._edge - phi) / angle))
-            self._edge += self._pitch
+            self._pulse += 1
+            self._edge = self._phase(self._pulse * self._pitch)
 
     def _slow(self) -> None:
         p = self.params
