@@ -155,7 +155,10 @@ class SampleReader:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened. name: "state", "cue", "fault", "limiter", "button" or "boot"; value: which."""
+    """Something happened. name: "state", "cue", "fault", "limiter", "button" or "boot"; value: which.
+
+    The value of "limiter" is the names of all limiters now at work, "" when the last one let go.
+    """
 
     name: str
     value: str
@@ -165,9 +168,10 @@ class Event:
     @staticmethod
     def of(params: Mapping[str, Any]) -> Event:
         t_ms = params.get("t_ms")
+        value = params.get("value", "")
         return Event(
             name=str(params.get("name", "")),
-            value=str(params.get("value", "")),
+            value=", ".join(map(str, value)) if isinstance(value, list) else str(value),
             t_ms=t_ms if isinstance(t_ms, int) else 0,
             data=dict(params),
         )

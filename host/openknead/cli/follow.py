@@ -30,7 +30,7 @@ def words(device: Device) -> Words:
         if event.name == "fault":
             return f"fault: {value}. {device.fault_remedy(event.value)}"
         if event.name == "limiter":
-            return f"holding back: {value}" if value not in ("", "none", "None") else "no longer holding back"
+            return f"holding back: {value}" if value else "no longer holding back"
         if event.name == "state":
             reason = event.data.get("reason")
             return f"{value.lower()}" + (f" ({str(reason).replace('_', ' ')})" if reason else "")

@@ -1,0 +1,170 @@
+"""A small protocol peer on a real pty or socket, for what a good device never does.
+
+It answers at once, and can be told to be silent, to garble, to vanish, to restart.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import socket
+import threading
+import tty
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from openknead.framing import FrameError, LineReader, decode, encode
+
+SETTINGS = [
+    {"name": "session_limit_s", "type": "int", "unit": "s", "min": 300, "max": 900, "default": 600}
+    | {"doc": "Longest session.", "weakens": True, "local": False},
+    {"name": "buzzer", "type": "bool", "unit": "", "min": False, "max": True, "default": True}
+    | {"doc": "Beeps with cues.", "weakens": False, "local": False},
+    {"name": "host_timeout_s", "type": "int", "unit": "s", "min": 1, "max": 30, "default": 3}
+    | {"doc": "Silence of the host that ends a remote session.", "weakens": True, "local": False},
+]
+FIELDS = (
+    *("seq", "t_ms", "state", "level", "level_milli", "demand_opm", "rate_opm", "duty", "current_ma"),
+    *("supply_mv", "battery_pct", "motor_dc", "driver_dc", "handle_dc", "elapsed_ms", "remaining_ms"),
+    *("limiters", "fault"),
+)
+SCHEMA = {
+    "settings": SETTINGS,
+    "telemetry": [{"name": name, "unit": "", "doc": ""} for name in FIELDS],
+    "states": [
+        {"value": number, "name": name, "doc": ""}
+        for number, name in enumerate(["IDLE", "RUNNING", "PAUSED", "ENDING", "MAINTENANCE"])
+    ],
+    "limiters": [{"bit": 1, "name": "current", "doc": ""}, {"bit": 2, "name": "heat", "doc": ""}],
+    "faults": [{"code": 1, "name": "over_current", "remedy": "press less hard"}],
+    "methods": [{"name": "hello", "params": {}, "doc": ""}],
+}
+
+
+class Answer(Exception):
+    """An error answer: code, name and further data."""
+
+    def __init__(self, code: int, name: str, **data: Any) -> None:
+        super().__init__(name)
+        self.error = {"code": code, "message": name, "data": {"name": name, "remedy": f"fix {name}", **data}}
+
+
+class Peer:
+    """A device of sorts; a context manager. `answers`: method → function of its params."""
+
+    def __init__(self, *, tcp: bool = False) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.silent: set[str] = set()  # methods that get no answer
+        self.garble: Callable[[bytes], bytes] = lambda line: line  # what happens to lines on their way out
+        self.state = "IDLE"
+        self.values: dict[str, Any] = {row["name"]: row["default"] for row in SETTINGS}
+        self.hello = {"protocol": "1.0.0", "firmware": "0.1.0", "content": "", "board": "e660"} | {
+            "sim": False,
+            "capabilities": ["sessions"],
+            "uptime_ms": 5,
+        }
+        self.answers: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "hello": lambda params: self.hello,
+            "schema": self._schema,
+            "status": lambda params: {"state": self.state, "reason": "host_stop", "unsaved": []},
+            "settings.get": lambda params: {"name": params["name"], "value": self.values[params["name"]]},
+            "settings.list": lambda params: {"values": self.values, "next": None},
+            "settings.set": lambda params: (
+                self.values.update(params["values"])
+                or {"changed": list(params["values"]), "unsaved": ["buzzer"]}
+            ),
+            "session.start": lambda params: self._session("RUNNING"),
+            "session.level": lambda params: self._session(self.state),
+            "session.stop": lambda params: self._session("IDLE"),
+            "session.keepalive": lambda params: self._session(self.state),
+            "telemetry.subscribe": lambda params: {"hz": params["hz"]},
+        }
+        self._stop = threading.Event()
+        self._door: socket.socket | None = None
+        if tcp:
+            self._door = socket.create_server(("127.0.0.1", 0))
+            self.port = f"socket://127.0.0.1:{self._door.getsockname()[1]}"
+            self._fds: list[int] = []
+        else:
+            master, slave = pty.openpty()
+            tty.setraw(slave)
+            self.port = os.ttyname(slave)
+            self._fds = [master, slave]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Peer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.vanish()
+
+    def vanish(self) -> None:
+        """The cable is pulled."""
+        self._stop.set()
+        self._thread.join(timeout=2)
+        if self._door:
+            self._door.close()
+        for fd in self._fds:
+            with suppress(OSError):
+                os.close(fd)
+        self._fds = []
+
+    def methods(self) -> list[str]:
+        return [str(request.get("method")) for request in self.requests]
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.send_raw(self.garble(encode({"jsonrpc": "2.0", **message})))
+
+    def send_raw(self, data: bytes) -> None:
+        os.write(self._fds[0], data)
+
+    def event(self, name: str, value: Any, t_ms: int = 0, **data: Any) -> None:
+        self.send({"method": "event", "params": {"name": name, "value": value, "t_ms": t_ms, **data}})
+
+    def sample(self, t_ms: int, state: int = 1, **values: Any) -> None:
+        row = dict.fromkeys(FIELDS, 0) | {"seq": t_ms // 100, "t_ms": t_ms, "state": state, **values}
+        self.send({"method": "telemetry", "params": [row[name] for name in FIELDS]})
+
+    def _serve(self) -> None:
+        if self._door:
+            self._door.settimeout(5)
+            with suppress(OSError):
+                self._fds = [self._door.accept()[0].detach()]
+        reader = LineReader(limit=1 << 20)
+        while not self._stop.is_set() and self._fds:
+            if not select.select([self._fds[0]], [], [], 0.02)[0]:
+                continue
+            try:
+                data = os.read(self._fds[0], 65536)
+            except OSError:
+                return
+            if not data:
+                return
+            for line in reader.feed(data):
+                with suppress(FrameError):
+                    self._answer(decode(line))
+
+    def _answer(self, request: dict[str, Any]) -> None:
+        self.requests.append(request)
+        method, ident = request["method"], request.get("id")
+        if method in self.silent:
+            return
+        try:
+            reply: dict[str, Any] = {"id": ident, "result": self.answers[method](request.get("params", {}))}
+        except Answer as answer:
+            reply = {"id": ident, "error": answer.error}
+        if ident is not None and not self._stop.is_set():
+            self.send(reply)
+
+    def _session(self, state: str) -> dict[str, Any]:
+        self.state = state
+        return {"state": state, "level": 3, "remaining_ms": 1000}
+
+    def _schema(self, params: dict[str, Any]) -> dict[str, Any]:
+        section, start = params["section"], params.get("start", 0)
+        items = SCHEMA[section][start : start + 5]
+        following = start + 5 if start + 5 < len(SCHEMA[section]) else None
+        return {"section": section, "start": start, "items": items, "next": following}
