@@ -73,7 +73,7 @@ class Chip:
         self.interrupt = False
         self.interrupt_char = 3
         self.dead = False  # firmware is being unwound after a reset: it must not touch anything any more
-        self._spins = 0
+        self.spins = 0
         self.call_us = 0  # extra cost of each clock reading, to make a tick slow on demand
         self.park = _no_park
         self.on_reset = _raise_reset
@@ -106,7 +106,7 @@ class Chip:
 
     def sleep_us(self, us: int) -> None:
         """Move the clock by `us` microseconds, and the world with it. Raises what waits for the firmware."""
-        self._spins = 0
+        self.spins = 0
         target = self.clock_us + us
         if target < self.limit_us:
             if us > 0:
@@ -120,26 +120,31 @@ class Chip:
 
     def ticks_us(self) -> int:
         """The clock as firmware reads it, not wrapped."""
-        self._spins += 1
-        if self._spins > SPIN_READINGS:
+        self.spins += 1
+        if self.spins > SPIN_READINGS:
             self.spin()
         self.clock_us += self.call_us
         return self.clock_us
 
     def spin(self) -> None:
         """A turn of a busy loop: one microsecond."""
-        spins = self._spins
+        spins = self.spins
         self.sleep_us(1)
-        self._spins = spins
+        self.spins = spins
 
     def wait(self, ready: "Callable[[], object]", timeout_us: int) -> bool:
-        """Wait up to `timeout_us` (negative: for ever) until ready(); looks once a millisecond."""
+        """Wait up to `timeout_us` (negative: for ever) until ready().
+
+        Looks whenever the firmware was parked and after every event: nothing else can make it ready.
+        """
         end = self.clock_us + timeout_us if timeout_us >= 0 else NEVER_US
         while not ready():
-            left = end - self.clock_us
-            if left <= 0:
+            limit = self.limit_us if self.limit_us < end else end
+            if end <= self.clock_us:
                 return False
-            self.sleep_us(left if left < 1000 else 1000)
+            if limit == NEVER_US:
+                raise RuntimeError("the firmware waits for input that nobody will send")
+            self.sleep_us(limit - self.clock_us)
         return True
 
     def at(self, due_us: int, function: "Callable[[], object]") -> None:
@@ -244,7 +249,7 @@ class Chip:
         self.irqs.clear()
         self._irq_queue = []
         self.interrupt = self.attention = False
-        self._spins = 0
+        self.spins = 0
 
     def _pads_default(self) -> None:
         for n in range(PINS):

@@ -10,7 +10,7 @@ except ImportError:
     import time as _host_time
 
 from .adc import ADC
-from .chip import PWRON_RESET, SYSTEM_HZ, WDT_RESET
+from .chip import PWRON_RESET, SPIN_READINGS, SYSTEM_HZ, WDT_RESET
 from .gpio import PWM, WDT, Pin
 from .pio import PIO, StateMachine, asm_pio
 from .usb import POLLERR, POLLHUP, POLLIN, POLLOUT, Poll
@@ -115,13 +115,21 @@ def rp2_names(chip: "Chip") -> dict:  # type: ignore[type-arg]
 def time_names(chip: "Chip") -> dict:  # type: ignore[type-arg]
     """time. The calendar starts at 2021-01-01 at power-on, as on a Pico whose clock nobody set."""
     ticks = chip.ticks_us
+    spin = SPIN_READINGS
     epoch_s = 1_609_459_200
+
+    def ticks_us() -> int:
+        chip.spins = spins = chip.spins + 1
+        if spins > spin:
+            chip.spin()
+        chip.clock_us = now = chip.clock_us + chip.call_us
+        return now & TICKS_MASK
 
     def ticks_diff(a: int, b: int) -> int:
         return ((a - b + TICKS_HALF) & TICKS_MASK) - TICKS_HALF
 
     return {
-        "ticks_us": lambda: ticks() & TICKS_MASK,
+        "ticks_us": ticks_us,
         "ticks_ms": lambda: ticks() // 1000 & TICKS_MASK,
         "ticks_cpu": lambda: ticks() & TICKS_MASK,
         "ticks_diff": ticks_diff,

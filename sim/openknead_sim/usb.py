@@ -34,6 +34,7 @@ class Usb:
         self._out = bytearray()
         self._reading = True
         self._connected = True
+        self.writable = True  # POLLOUT
         self.read_us = 0
         self.dropped = 0  # output bytes lost for want of a reader
 
@@ -43,6 +44,7 @@ class Usb:
         self._backlog = b""
         if not self._reading:
             self._out = bytearray()
+        self._look_for_room()
 
     # -- host's side --------------------------------------------------------------------------------
 
@@ -70,6 +72,7 @@ class Usb:
         """All output since the last call, as the host would read it."""
         data = bytes(self._out)
         self._out = bytearray()
+        self._look_for_room()
         return data
 
     @property
@@ -85,6 +88,7 @@ class Usb:
     @host_reading.setter
     def host_reading(self, reading: bool) -> None:
         self._reading = reading
+        self._look_for_room()
 
     @property
     def connected(self) -> bool:
@@ -94,6 +98,7 @@ class Usb:
     @connected.setter
     def connected(self, connected: bool) -> None:
         self._connected = connected
+        self._look_for_room()
         if not connected:
             self._backlog = b""
 
@@ -113,10 +118,7 @@ class Usb:
 
     def poll(self, flags: int) -> int:
         """Which of POLLIN and POLLOUT hold."""
-        ready = POLLIN if self.count else 0
-        if self._connected and (self._reading or len(self._out) < FIFO_BYTES):
-            ready |= POLLOUT
-        return ready & flags
+        return flags & ((POLLIN if self.count else 0) | (POLLOUT if self.writable else 0))
 
     def get(self) -> int:
         """Next byte; waits for it."""
@@ -140,17 +142,21 @@ class Usb:
             self._out += data
             return n
         for i in range(n):
-            if len(self._out) >= FIFO_BYTES and not self._chip.wait(self._has_room, WRITE_TIMEOUT_US):
+            if not self.writable and not self._chip.wait(self._has_room, WRITE_TIMEOUT_US):
                 self.dropped += n - i
                 break
             self._out.append(data[i])
+            self._look_for_room()
         return n
 
     def _has_input(self) -> int:
         return self.count
 
     def _has_room(self) -> bool:
-        return self._reading or len(self._out) < FIFO_BYTES
+        return self.writable
+
+    def _look_for_room(self) -> None:
+        self.writable = self._connected and (self._reading or len(self._out) < FIFO_BYTES)
 
 
 class ByteInput:
@@ -161,7 +167,7 @@ class ByteInput:
 
     def poll(self, flags: int) -> int:
         """For select.poll."""
-        return self._usb.poll(flags & ~POLLOUT)
+        return POLLIN & flags if self._usb.count else 0
 
     def read(self, n: int = -1) -> bytes:
         """n bytes, waiting for them; without n, what is there (at least one)."""
@@ -191,9 +197,7 @@ class TextInput:
     def __init__(self, usb: Usb) -> None:
         self.buffer = ByteInput(usb)
 
-    def poll(self, flags: int) -> int:
-        """For select.poll."""
-        return self.buffer.poll(flags)
+        self.poll = self.buffer.poll
 
     def read(self, n: int = -1) -> str:
         """n characters, waiting for them."""
@@ -213,7 +217,8 @@ class ByteOutput:
 
     def poll(self, flags: int) -> int:
         """For select.poll."""
-        return self._usb.poll(flags & ~POLLIN)
+        usb = self._usb
+        return POLLOUT & flags if usb.writable else 0
 
 
 class TextOutput:
@@ -222,9 +227,7 @@ class TextOutput:
     def __init__(self, usb: Usb) -> None:
         self.buffer = ByteOutput(usb)
 
-    def poll(self, flags: int) -> int:
-        """For select.poll."""
-        return self.buffer.poll(flags)
+        self.poll = self.buffer.poll
 
     def write(self, text: str) -> int:
         """Write text."""
@@ -271,6 +274,9 @@ class Poll:
 
     def ipoll(self, timeout: int = -1, flags: int = 0) -> list:  # type: ignore[type-arg]
         """As `poll`, without a new list."""
+        one = self._one
+        if one and timeout == 0:
+            return self._one_ready[one(self._one_flags)]  # type: ignore[no-any-return, operator]
         if self._look() or timeout == 0:
             return self._ready
         self._chip.wait(self._look, timeout * 1000 if timeout > 0 else -1)

@@ -26,6 +26,7 @@ NO_INTERPRETER = "this virtual board has no Python prompt: Ctrl-D runs its firmw
 STEP_MS = 10  # how often run_until looks, unless told otherwise
 RPC_STEP_MS = 1
 EXITS = 100  # how often firmware that is being unwound is asked to go before it is left lying
+SETTLE_MS = 200  # for boot, debouncing and saving
 LONG_PRESS_MS = 3_300  # MODE held: a little more than the firmware's 3 s
 
 
@@ -96,11 +97,13 @@ class VirtualBoard:
         self._start(PWRON_RESET)
         if self._remote_start:
             self._remote_start = False
-            self.run_ms(200)
-            self.hold("mode")
-            self.run_ms(LONG_PRESS_MS)
-            self.release("mode")
-            self.run_ms(200)
+            self.run_ms(SETTLE_MS)
+            if not self.rpc("status")["remote_start"]:
+                self.press("mode", LONG_PRESS_MS)
+                self.run_ms(SETTLE_MS)
+            if not self.rpc("status")["remote_start"]:
+                raise NotRunning("the firmware did not enable remote start when MODE was held")
+            self.receive()
 
     def power_cut(self) -> None:
         """Take the power away at this instant. Time passes on (`run_ms`) with the motor coasting."""
