@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,9 @@ def run_dir() -> Path:
         return Path(given)
     from platformdirs import user_runtime_path
 
-    return user_runtime_path("openknead")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR it falls back to a folder, and says so
+        return user_runtime_path("openknead")
 
 
 def share_file(port: str) -> Path:

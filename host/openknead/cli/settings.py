@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -13,6 +14,7 @@ from openknead.errors import SettingError
 from openknead.model import Setting
 
 Value = int | bool
+WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 WORDS = {
     "true": True,
     "on": True,
@@ -132,7 +134,7 @@ def parse(table: Mapping[str, Setting], assignment: str) -> tuple[str, Value]:
     if setting.type == "bool":
         value: Value | None = WORDS.get(word.lower())
     else:
-        value = int(word) if word.lstrip("+-").isascii() and word.lstrip("+-").isdigit() else None
+        value = int(word) if WHOLE.fullmatch(word) else None
     if value is None:
         kind = "on or off" if setting.type == "bool" else "a whole number"
         raise SettingError(
