@@ -152,19 +152,19 @@ class App:
             self._reset_ticks -= 1
             if not self._reset_ticks:
                 board.reset()
-        while True:
-            stuck = talk(until_us)
+        left_us = board.ticks_diff(until_us, board.ticks_us())
+        while left_us > 0:
+            stuck = left_us < rpc.MARGIN_US or talk(until_us)
             left_us = board.ticks_diff(until_us, board.ticks_us())
             if self.garbage >= GARBAGE_MAX and left_us > COLLECT_US:
                 self.garbage = 0
                 board.collect()
-                left_us = board.ticks_diff(until_us, board.ticks_us())
-            if left_us <= 0:
-                return
-            if stuck:
-                board.sleep_us(left_us)
-            else:
-                board.wait_us(left_us)
+            elif left_us > 0:
+                if stuck:
+                    board.sleep_us(left_us)
+                else:
+                    board.wait_us(left_us)
+            left_us = board.ticks_diff(until_us, board.ticks_us())
 
     def _new_fault(self):
         fault = self._fault_seen = self.safety.fault

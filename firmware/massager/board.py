@@ -157,7 +157,7 @@ class Board:
 
     def sample(self):
         """Read every input once. The multiplexer moves on at the end and settles until the next tick."""
-        self.adc_current = (self._read_current() + self._read_current()) >> 1
+        self.adc_current = self._read_current()
         self.adc_supply = self._read_supply()
         channel = self._next_mux
         self.mux_channel = channel

@@ -1,6 +1,5 @@
 """RPC: one answer to every request, a clear error to everything else, and a session that does not notice."""
 
-import itertools
 import json
 
 from massager import errors, methods, schema, wire
@@ -49,7 +48,6 @@ def test_what_is_no_json_is_a_parse_error():
         b"\xff\xfe\xfd",
         b'{"id":1}x',
         b"'",
-        b"{]",
         b"\x01\x02",
         b'"\xc3"',
     ):
@@ -150,13 +148,14 @@ def test_bad_input_of_every_length_leaves_a_session_alone():
             byte = seed >> 16 & 0xFF
             line.append(byte if byte not in (3, 10) else 0)
         bench.board.console.received += line + b"\n"
-        bench.run_ms(10)
+        bench.run_ms(30)
+        for reply in bench.sent():
+            assert reply.get("method") == "event" or name(reply) in ("parse_error", "invalid_request")
+        bench.board.console.sent = bytearray()
     bench.run_ms(500)
     assert bench.board.duty == duty
     assert bench.app.session.level == 2
     assert bench.call("status")["state"] == "RUNNING"
-    for reply in bench.sent():
-        assert reply.get("method") == "event" or name(reply) in ("parse_error", "invalid_request")
 
 
 def test_a_line_may_come_in_pieces_and_lines_in_one_piece():
@@ -177,7 +176,7 @@ def test_telemetry_comes_at_its_rate_in_the_order_of_the_schema():
     samples = [m["params"] for m in bench.sent() if m.get("method") == "telemetry"]
     fields = [row[0] for row in schema.SECTIONS["telemetry"][0]]
     assert 19 <= len(samples) <= 21
-    last = dict(zip(fields, samples[-1], strict=False))
+    last = dict(zip(fields, samples[-1]))
     assert len(samples[-1]) == len(fields)
     assert last["seq"] == len(samples)
     assert last["state"] == 1
@@ -220,7 +219,7 @@ def test_dropped_samples_show_as_a_gap():
         if message.get("method") == "telemetry":
             seqs.append(message["params"][0])
     assert seqs == sorted(seqs)
-    assert max(b - a for a, b in itertools.pairwise(seqs)) > 90
+    assert max(b - a for a, b in zip(seqs, seqs[1:])) > 90
 
 
 def test_errors_and_methods_are_documented():

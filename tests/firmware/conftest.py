@@ -1,0 +1,15 @@
+"""On CPython the firmware's modules are imported from their folder; only `micropython` has to be stood in.
+
+The same files run on MicroPython in tests/micropython, therefore they use nothing of pytest.
+"""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "firmware")]
+
+micropython = ModuleType("micropython")
+micropython.const = lambda value: value  # type: ignore[attr-defined]
+sys.modules["micropython"] = micropython
