@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from openknead.model import Sample
 
 INK, FAINT, GRID = "#22303c", "#8795a1", "#e6eaee"
-DEMAND, RATE, CURRENT, LEVEL = "#8795a1", "#0b7a75", "#c8553d", "#2f4b7c"
+RATE, CURRENT, LEVEL = "#0b7a75", "#c8553d", "#2f4b7c"
+SMOOTH_S = 20  # longer than a stroke of the hand
 HEAT = {"motor": "#c8553d", "driver": "#e0a030", "handle": "#5b8e7d"}
 STYLE: Any = {
     "font.size": 9,
@@ -64,10 +65,9 @@ def draw(samples: Sequence[Sample], marks: Sequence[Mark], title: str, path: Pat
             _rate(axes[1], minutes, samples)
             _current(axes[2], minutes, samples)
             _heat(axes[3], minutes, samples)
-            _cues(axes, marks)
             axes[3].set_xlabel("time in minutes")
-            if minutes:
-                axes[3].set_xlim(0, max(minutes[-1], 0.1))
+            axes[3].set_xlim(0, max([0.1, *minutes[-1:]]))
+            _cues(axes, marks)
             figure.align_ylabels(axes)
             figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,26 +93,44 @@ def _level(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
 
 
 def _rate(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
-    axes.plot(minutes, _column(samples, "rate_opm"), color=RATE, linewidth=0.9, label="measured")
-    axes.plot(
-        minutes,
-        _column(samples, "demand_opm"),
-        color=INK,
-        linewidth=1,
-        linestyle=(0, (4, 2)),
-        label="demanded",
-    )
+    rate, demand = _column(samples, "rate_opm"), _column(samples, "demand_opm")
+    axes.plot(minutes, rate, color=RATE, linewidth=0.5, alpha=0.45, label="measured", rasterized=True)
+    axes.plot(minutes, _smooth(rate, samples), color=RATE, linewidth=1.8, label=f"mean over {SMOOTH_S} s")
+    axes.plot(minutes, demand, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="demanded")
     axes.set_ylabel("rate in opm")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="lower center", ncols=2)
+    axes.legend(loc="lower center", ncols=3)
 
 
 def _current(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
     current = _column(samples, "current_ma", 1e-3)
-    axes.fill_between(minutes, current, color=CURRENT, alpha=0.15, linewidth=0)
-    axes.plot(minutes, current, color=CURRENT, linewidth=0.9)
+    axes.plot(minutes, current, color=CURRENT, linewidth=0.5, alpha=0.45, label="measured", rasterized=True)
+    axes.plot(
+        minutes, _smooth(current, samples), color=CURRENT, linewidth=1.8, label=f"mean over {SMOOTH_S} s"
+    )
     axes.set_ylabel("motor current in A")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max([0.1, *(value for value in current if value == value)]) * 1.3)
+    axes.legend(loc="upper center", ncols=2)
+
+
+def _smooth(values: list[float], samples: Sequence[Sample]) -> list[float]:
+    """A centred running mean over SMOOTH_S, over less near the ends; missing values are left out."""
+    at = seconds(samples)
+    means: list[float] = []
+    first = last = count = 0
+    total = 0.0
+    for now in at:
+        reach = min(SMOOTH_S / 2, now, at[-1] - now)
+        while last < len(at) and at[last] <= now + reach:
+            if values[last] == values[last]:
+                total, count = total + values[last], count + 1
+            last += 1
+        while at[first] < now - reach:
+            if values[first] == values[first]:
+                total, count = total - values[first], count - 1
+            first += 1
+        means.append(total / count if count else float("nan"))
+    return means
 
 
 def _heat(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
@@ -128,19 +146,24 @@ def _heat(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
 
 
 def _cues(axes: Sequence[Axes], marks: Sequence[Mark]) -> None:
+    left, right = axes[0].get_xlim()
+    row, before = 0, left - right
     for mark in marks:
         if mark.name not in ("cue", "fault"):
             continue
+        at = mark.at_s / 60
+        row = 1 - row if at - before < 0.08 * (right - left) else 0  # too close for one line of words
+        before = at
         color = CURRENT if mark.name == "fault" else FAINT
         for each in axes:
-            each.axvline(mark.at_s / 60, color=color, linewidth=0.7, linestyle=":")
+            each.axvline(at, color=color, linewidth=0.7, linestyle=":")
         axes[0].annotate(
             mark.value.replace("_", " "),
-            (mark.at_s / 60, 1.0),
+            (at, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(0, 2),
+            xytext=(0, 2 + 9 * row),
             textcoords="offset points",
-            ha="right" if mark.value == "end" else "center",
+            ha="center" if at < right - 0.03 * (right - left) else "right",
             fontsize=7,
             color=color,
         )
