@@ -24,6 +24,8 @@ def image():
 class Boards:
     """Running boards with the firmware, one for each MicroPython and way of installing."""
 
+    settings = SETTINGS
+
     def __init__(self, find_image):
         self._find_image = find_image
         self._rigs = {}

@@ -6,9 +6,15 @@ One board serves most tests (see `boards`); each leaves it with the app running 
 import pytest
 from openknead_sim.emulator import firmware
 
+POWER_ON = pytest.importorskip(
+    "openknead_sim.emulator.pico", reason="pip install 'openknead[emulator]'"
+).ResetCause.POWER_ON
+client = pytest.importorskip("openknead_sim.emulator.client", reason="pip install 'openknead[emulator]'")
+
 pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
 
 LEVEL_1_OPM, LEVEL_2_OPM = 1000, 1270
+RUNNING = {"RUN_REQ": False, "MOT_PWM": False, "MOT_PH": True}  # which pins are plain output low
 ALL_LOW = {"RUN_REQ": True, "MOT_PWM": True, "MOT_PH": True}
 STANDSTILL_RAD_S = 1.0
 
@@ -17,22 +23,27 @@ def start(rig, level=1, run_s=60):
     """A remote session whose motor has begun to turn."""
     rig.host.call("session.start", level=level, run_s=run_s)
     rig.pico.run_until(lambda: rig.plant.rate_opm > 200, 3e6, "turning shaft", step_us=10_000)
-    assert rig.motor_pins() == {"RUN_REQ": False, "MOT_PWM": False, "MOT_PH": True}
+    assert rig.motor_pins() == RUNNING
 
 
-def assert_motor_stopped(rig, within_ms=500):
-    """Pins low now, and the shaft runs down."""
+def assert_guarded(rig):
+    """Every motor pin is taken back from PWM and driven low, and the shaft runs down."""
     assert rig.motor_pins() == ALL_LOW
-    rig.pico.run_until(
-        lambda: rig.plant.omega_rad_s < STANDSTILL_RAD_S, within_ms * 1000, "standstill", step_us=10_000
-    )
+    assert_runs_down(rig)
     assert rig.motor_pins() == ALL_LOW
 
 
-def back_to_the_app(rig):
-    """From the REPL, by soft reset."""
-    rig.pico.soft_reset()
-    assert rig.host.call("hello", timeout_us=5e6)["sim"] is False
+def assert_runs_down(rig):
+    """Standstill within a second: asleep, the driver lets the motor coast."""
+    rig.pico.run_until(lambda: rig.plant.omega_rad_s < STANDSTILL_RAD_S, 1e6, "standstill", step_us=10_000)
+
+
+def assert_idle(rig):
+    """The app holds the motor off: driver asleep, PWM at duty 0."""
+    assert rig.pico.pin(rig.pins["RUN_REQ"]).plain_low
+    assert rig.pico.pwm(rig.pins["MOT_PWM"]).duty == 0
+    assert not rig.pico.pin(rig.pins["MOT_PWM"]).high
+    assert rig.host.call("status")["state"] == "IDLE"
 
 
 def test_boots_and_answers_hello(boards):
@@ -42,15 +53,14 @@ def test_boots_and_answers_hello(boards):
     assert hello["protocol"].split(".")[0] == "1"
     assert len(bytes.fromhex(hello["content"])) == 8
     assert len(bytes.fromhex(hello["board"])) == 8
-    assert rig.host.call("status")["state"] == "IDLE"
-    assert not rig.pico.pin(rig.pins["RUN_REQ"]).high
+    assert_idle(rig)
 
 
 def test_session_turns_the_shaft_and_telemetry_agrees(boards):
     rig = boards.get()
     rig.host.call("session.start", level=2, run_s=60)
     rig.host.call("telemetry.subscribe", hz=10)
-    rig.run_ms(1600)  # level 1 after slew_s = 1 s of soft start, then on towards level 2
+    rig.run_ms(1100)  # level 1 after slew_s = 1 s of soft start, then on towards level 2
     rig.host.listen()
     rig.run_ms(300)
     frames = [m["params"] for m in rig.host.listen() if m["method"] == "telemetry"]
@@ -70,7 +80,8 @@ def test_session_turns_the_shaft_and_telemetry_agrees(boards):
     assert status["state"] == "RUNNING"
     assert status["origin"] == "remote"
     assert status["fault"] is None
-    assert_motor_stopped(rig)
+    assert_runs_down(rig)
+    assert_idle(rig)
 
 
 def fields(rig):
@@ -91,23 +102,24 @@ def test_ctrl_c_stops_the_motor_and_leaves_a_repl(boards, micropython):
     before = rig.pico.now_us
     rig.pico.interrupt()
     assert rig.pico.now_us - before < 50_000
-    assert_motor_stopped(rig)
+    assert_guarded(rig)
     assert rig.pico.exec("print('at your service')") == "at your service\n"
-    back_to_the_app(rig)
 
 
 def test_soft_reset_with_the_motor_running_takes_the_pins_low(boards):
     rig = boards.get()
     rig.pico.interrupt()
     rig.pico.exec(
-        "from massager.board import Board\nb = Board()\nb.enable_motor(1)\nb.write_motor(30000)\n"
+        "from massager.board import Board\nb = Board()\nb.enable_motor(1)\nb.write_motor(8000)\n"
         "import time\ntime.sleep_ms(100)"
     )
     assert rig.plant.rate_opm > 200
-    assert not rig.pico.pin(rig.pins["RUN_REQ"]).plain_low
-    back_to_the_app(rig)
-    assert_motor_stopped(rig)
-    assert rig.host.call("status")["state"] == "IDLE"
+    assert rig.motor_pins() == RUNNING
+    rig.pico.soft_reset()
+    rig.pico.run_until(lambda: rig.motor_pins() == ALL_LOW, 1e5, "boot guard", step_us=100)
+    assert_runs_down(rig)
+    assert rig.host.call("hello", timeout_us=5e6)["sim"] is False
+    assert_idle(rig)
 
 
 CRASH = b"""
@@ -133,7 +145,7 @@ def test_crash_of_the_app_with_the_motor_running_leaves_it_off(boards):
     rig.pico.expect(b"RuntimeError: injected by the test", 3e6)
     rig.pico.expect(b">>> ")
     assert rig.plant.omega_rad_s > 10
-    assert_motor_stopped(rig)
+    assert_guarded(rig)
 
 
 def test_crash_before_the_app_exists_leaves_the_pins_low(boards):
@@ -142,3 +154,80 @@ def test_crash_before_the_app_exists_leaves_the_pins_low(boards):
     rig.pico.send(b"\r")
     rig.pico.expect(b">>> ")
     assert rig.motor_pins() == ALL_LOW
+
+
+@pytest.mark.emulator_long
+def test_remote_start_needs_mode_held_and_survives_power_off(boards):
+    rig = boards.make(settings={})
+    with pytest.raises(client.RpcError) as refused:
+        rig.host.call("session.start", timeout_us=5e6, level=1, run_s=60)
+    assert [r["name"] for r in refused.value.data["refusals"]] == ["remote_disabled"]
+    with rig.held("MODE"):
+        rig.run_ms(3100)
+    assert rig.host.call("status")["remote_start"] is True
+    rig.pico.hard_reset(POWER_ON)
+    rig.pico.connect()
+    assert rig.host.call("status", timeout_us=5e6)["remote_start"] is True
+
+
+@pytest.mark.emulator_long
+def test_session_ends_by_itself_at_its_time(boards):
+    rig = boards.get()
+    rig.host.call("session.start", level=2, run_s=5)
+    rig.run_ms(5100)
+    events = [m["params"] for m in rig.host.listen() if m["method"] == "event"]
+    states = [e["value"] for e in events if e["name"] == "state"]
+    assert states == ["RUNNING", "ENDING", "IDLE"]
+    assert events[-1]["reason"] == "completed"
+    assert_runs_down(rig)
+    assert_idle(rig)
+
+
+@pytest.mark.emulator_long
+def test_silent_host_ends_the_session(boards):
+    rig = boards.make(settings={**boards.settings, "host_timeout_s": 1})
+    rig.host.call("hello", timeout_us=5e6)
+    start(rig)
+    rig.host.call("session.keepalive")
+    rig.run_ms(1050)
+    assert_runs_down(rig)
+    assert rig.host.call("status")["reason"] == "host_lost"
+    assert_idle(rig)
+
+
+@pytest.mark.emulator_long
+def test_stop_button_cuts_within_two_ticks(boards):
+    rig = boards.get()
+    start(rig)
+    rig.press("STOP")
+    rig.run_ms(21)
+    assert rig.pico.pin(rig.pins["RUN_REQ"]).plain_low
+    rig.press("STOP", False)
+    rig.run_ms(50)
+    assert rig.host.call("status")["reason"] == "stop_button"
+    assert_runs_down(rig)
+
+
+@pytest.mark.emulator_long
+@pytest.mark.parametrize("micropython", ["1.24.1", "1.20.0"])
+def test_installed_as_sources_it_runs_too(boards, micropython):
+    rig = boards.make(micropython, form="source")
+    assert rig.host.call("hello", timeout_us=10e6)["sim"] is False
+    start(rig)
+    assert rig.host.call("status")["fault"] is None
+    rig.pico.interrupt()
+    assert_guarded(rig)
+
+
+@pytest.mark.emulator_long
+def test_session_on_the_oldest_image(boards):
+    rig = boards.get("1.20.0")
+    rig.host.call("session.start", level=1, run_s=60)
+    rig.run_ms(1800)
+    status = rig.host.call("status")
+    assert status["fault"] is None
+    assert status["rate_opm"] == pytest.approx(rig.plant.rate_opm, rel=0.03)
+    assert status["rate_opm"] == pytest.approx(LEVEL_1_OPM, rel=0.1)
+    rig.host.call("session.stop")
+    assert_runs_down(rig)
+    assert_idle(rig)
