@@ -1,7 +1,7 @@
 """Drive: level → oscillation rate → motor duty, a hundred times a second, in integers.
 
-The demand moves along a slope (soft start, slew); the voltage is feed-forward from the motor's constants
-plus a PI loop on the measured rate. The surprise: `position` counts millionths of a level, so that the
+The demand moves along a slope (soft start, slew); the voltage is feed-forward from the motor's constants,
+load compensation from its current and a PI loop on the measured rate. The surprise: `position` counts millionths of a level, so that the
 slowest slew still moves in every tick, and 0…1 level is the soft start from standstill.
 """
 
@@ -52,7 +52,9 @@ class Drive:
         self._rise_step = UNIT // (s["slew_s"] * TICKS_PER_S)
         self._ke = s["motor_ke_uvs"]
         self._r = s["motor_r_mohm"] + BRIDGE_MOHM
-        self._no_load_mv = self._r * s["motor_no_load_ma"] // 1000
+        self._no_load_ma = s["motor_no_load_ma"]
+        self._no_load_mv = self._r * self._no_load_ma // 1000
+        self._comp = self._r * s["drive_comp_pct"] // 100
         self._kp = s["drive_kp"]
         self._ki = s["drive_ki"]
         self._limit_mv = self._r * s["current_limit_ma"] // 1000
@@ -88,8 +90,8 @@ class Drive:
         """A short dip in the rate that the hand feels."""
         self._dip_ticks = ms // 10
 
-    def step(self, rate_opm, supply_mv):
-        """One tick: returns the duty 0…65535 for the measured rate and supply voltage."""
+    def step(self, rate_opm, current_ma, supply_mv):
+        """One tick: returns the duty 0…65535 for the measured rate, motor current and supply voltage."""
         position = self.position
         if self._falling:
             goal = 0
@@ -134,6 +136,9 @@ class Drive:
         ke = self._ke
         integral = self._integral_uv
         voltage = ke * demand // OPM_PER_MV_UVS + self._no_load_mv + (self._kp * error + integral) // 1000
+        load_ma = current_ma - self._no_load_ma
+        if load_ma > 0:  # the drop over the winding is known before the rate has suffered from it
+            voltage += self._comp * load_ma // 1000
         self.bemf_mv = bemf = ke * rate_opm // OPM_PER_MV_UVS
         highest = bemf + self._limit_mv
         if highest >= supply_mv:

@@ -83,7 +83,7 @@ class Sense:
         fast = (board.adc_current >> 4) * self._ma_full >> 12
         self.fast_ma = fast
         self._current_acc += fast - self.current_ma
-        self.current_ma = self._current_acc >> 3
+        self.current_ma = self._current_acc >> 2
         mv = (board.adc_supply >> 4) * self._mv_full >> 12
         if self._supply_acc:
             self._supply_acc += mv - self.supply_mv

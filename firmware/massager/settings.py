@@ -85,8 +85,9 @@ TABLE = (
     ),
     ("ntc_beta_k", "int", "K", 2500, 5000, 3950, WEAKENS | IDLE_ONLY, "Beta of the 10 k thermistors."),
     ("ntc_pullup_ohm", "int", "ohm", 1000, 100000, 10000, WEAKENS | IDLE_ONLY, "Their pull-up to 3.3 V."),
-    ("drive_kp", "int", "mV/kopm", 0, 5000, 800, IDLE_ONLY, "Rate loop: proportional gain."),
-    ("drive_ki", "int", "mV/s/kopm", 0, 20000, 2500, IDLE_ONLY, "Rate loop: integral gain."),
+    ("drive_comp_pct", "int", "%", 0, 90, 70, IDLE_ONLY, "Share of the winding's drop under load that is given back."),
+    ("drive_kp", "int", "mV/kopm", 0, 5000, 1500, IDLE_ONLY, "Rate loop: proportional gain."),
+    ("drive_ki", "int", "mV/s/kopm", 0, 20000, 6000, IDLE_ONLY, "Rate loop: integral gain."),
 )
 
 ROWS = {row[0]: row for row in TABLE}

@@ -15,7 +15,7 @@ def make(**values):
 def follow(drive, ticks, supply_mv=12_000):
     """Run with a shaft that turns as demanded; yields the positions passed through."""
     for _ in range(ticks):
-        drive.step(drive.demand_opm, supply_mv)
+        drive.step(drive.demand_opm, 200, supply_mv)
         yield drive.position
 
 
@@ -70,7 +70,7 @@ def test_halt_is_at_once():
     run(drive, 700)
     assert drive.duty
     drive.halt()
-    assert drive.duty == drive.demand_opm == drive.step(2000, 12_000) == 0
+    assert drive.duty == drive.demand_opm == drive.step(2000, 200, 12_000) == 0
 
 
 def test_feed_forward_alone_is_the_motor_equation():
@@ -89,15 +89,24 @@ def test_a_slow_shaft_raises_the_voltage_until_it_turns_as_asked():
     run(drive, 300)
     before = drive.voltage_mv
     for _ in range(100):
-        drive.step(900, 12_000)
+        drive.step(900, 200, 12_000)
     assert drive.voltage_mv > before + 200
+
+
+def test_load_current_raises_the_voltage_by_its_share_of_the_drop():
+    drive = make(drive_kp=0, drive_ki=0, drive_comp_pct=50)
+    drive.rise_to(1)
+    run(drive, 300)
+    free = drive.voltage_mv
+    drive.step(1000, 700, 12_000)
+    assert drive.voltage_mv - free == 2380 * 500 // 2000
 
 
 def test_current_limit_holds_the_voltage_back_and_says_so():
     drive = make(current_limit_ma=1000)
     drive.rise_to(11)
     for _ in range(2500):
-        drive.step(500, 12_000)
+        drive.step(500, 200, 12_000)
     assert drive.limited
     assert drive.voltage_mv <= 11_000 * 500 // 9549 + 2380 + 1
 
@@ -133,7 +142,7 @@ def test_every_value_stays_a_small_integer_of_the_pico():
     for rate in (0, 3_700, 60_000 // 4):
         for supply in (5_000, 12_600, 37_000):
             for _ in range(50):
-                duty = drive.step(rate, supply)
+                duty = drive.step(rate, 3_000, supply)
                 assert 0 <= duty <= 65_535
                 assert isinstance(drive.voltage_mv, int)
                 assert (drive.voltage_mv << 14) < most
