@@ -31,7 +31,7 @@ class Player:
     def __init__(self, board, settings):
         self._board = board
         self._settings = settings
-        self._beeps = ()
+        self._beeps: tuple = ()
         self._index = 0
         self._left_ms = 0
         self._sounding = False

@@ -252,7 +252,7 @@ def _reboot(app, params):
 
 
 # name, handler, params with their type (a `?` marks those that may be missing), meaning
-METHODS = (
+METHODS: tuple = (
     ("hello", _hello, {}, "Who is there: protocol, firmware, board."),
     ("schema", _schema, {"section": "str?", "start": "int?"}, "The tables of this firmware, page by page."),
     ("status", _status, {}, "Everything about this moment."),

@@ -68,7 +68,7 @@ def _event(row):
     return {"name": row[1], "doc": row[2]}
 
 
-SECTIONS = {
+SECTIONS: dict = {
     "settings": (settings.TABLE, _setting),
     "faults": (faults.FAULTS, _fault),
     "limiters": (faults.LIMITERS, _bit_doc),
