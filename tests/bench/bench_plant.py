@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -120,11 +121,10 @@ def gym_x(duties: list[float]) -> float:
     return paced(lambda duty: system.simulate([duty]), duties)
 
 
-def figures() -> dict[str, dict[str, object]]:
-    """name → value, unit, aim, peer, ratio (to the best peer). Takes about a minute."""
-    duties = session_duties()
-    portion = list(islice(duties, 6000, 6000 + PEER_S * 100))
-    speed = plant_x(duties)
+@cache
+def peer_speeds() -> tuple[dict[str, float | str | None], float]:
+    """Times real time of every peer on a slice of the session, and the best of them. Once a run."""
+    portion = list(islice(session_duties(), 6000, 6000 + PEER_S * 100))
     peers: dict[str, float | str | None] = {"scipy solve_ivp LSODA": round(scipy_x(portion), 2)}
     try:
         with warnings.catch_warnings():
@@ -133,7 +133,14 @@ def figures() -> dict[str, dict[str, object]]:
     except ImportError as error:
         peers["gym-electric-motor"] = None
         peers["gym-electric-motor: why not"] = str(error)
-    best = max(x for x in peers.values() if isinstance(x, float))
+    return peers, max(x for x in peers.values() if isinstance(x, float))
+
+
+def figures() -> dict[str, dict[str, object]]:
+    """name → value, unit, aim, peer, ratio (to the best peer). Takes about ten seconds."""
+    duties = session_duties()
+    speed = plant_x(duties)
+    peers, best = peer_speeds()
     error = speed_error()
     theirs = scipy_error()
     return {
