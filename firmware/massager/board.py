@@ -23,26 +23,26 @@ from massager.sense import TACH_COUNT_US
 PINS = {
     "WD_KICK": 2,  # edge at the end of every good tick, for the hardware one-shot
     "RUN_REQ": 3,  # high = the driver may run (nSLEEP on the breadboard build)
-    "ILK_OK": 4,  # hardware interlock's answer
-    "NFAULT": 5,  # driver's fault line, low = fault
+    "ILK_OK": 4,  # hardware interlock's answer; not read yet
+    "NFAULT": 5,  # driver's fault line, low = fault; not read yet
     "STOP": 6,  # normally closed to GND: pressed, cut or unplugged all read 1
-    "PLUS": 7,
+    "PLUS": 7,  # buttons to GND, normally open: pressed reads 0
     "MINUS": 8,
     "MODE": 9,
-    "REARM": 10,
-    "LED_R": 11,
+    "REARM": 10,  # sense of the interlock's re-arm button; not read yet
+    "LED_R": 11,  # RGB LED, 1 = on
     "LED_G": 12,
     "LED_B": 13,
-    "TACH_A": 14,
-    "TACH_B": 15,
-    "MOT_PWM": 16,
-    "MOT_PH": 17,
-    "BUZZER": 18,
-    "MUX_S0": 19,
+    "TACH_A": 14,  # tach, rising edges
+    "TACH_B": 15,  # second tach channel; not read
+    "MOT_PWM": 16,  # driver EN, 20 kHz
+    "MOT_PH": 17,  # driver PH: direction, held at 0
+    "BUZZER": 18,  # alone on its PWM slice
+    "MUX_S0": 19,  # address of the multiplexer before T_MUX
     "MUX_S1": 22,
-    "I_SENSE": 26,
-    "T_MUX": 27,
-    "V_BAT": 28,
+    "I_SENSE": 26,  # motor current
+    "T_MUX": 27,  # thermistors: motor, driver, handle; then half the rail as a reference
+    "V_BAT": 28,  # supply voltage through a divider
 }
 SAFE_LOW = ("RUN_REQ", "MOT_PWM", "MOT_PH", "WD_KICK", "BUZZER")  # boot.py drives these low, in this order
 
