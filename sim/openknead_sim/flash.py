@@ -138,6 +138,7 @@ class Flash:
         self.chip.power_on()
         self.cwd = "/"
         self._open = []
+        self.formatted = False
         self._fs = LittleFS(
             context=self.chip, mount=False, block_size=BLOCK_BYTES, block_count=BLOCKS, read_size=READ_BYTES,
             prog_size=PROG_BYTES, cache_size=4 * PROG_BYTES, lookahead_size=32, disk_version=0x00020000,

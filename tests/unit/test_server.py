@@ -1,0 +1,278 @@
+"""The virtual board as a process: pseudo-terminal, TCP, run file, side channel, pace, `knead sim`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import serial
+from click.testing import CliRunner
+from openknead_sim.cli import sim
+from openknead_sim.control import ControlError, ask
+from openknead_sim.crc import framed, unframed
+from openknead_sim.runfile import running
+
+PATIENCE_S = 30.0
+posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals and signals")
+
+
+class Process:
+    """`python -m openknead_sim` with its announcement read."""
+
+    def __init__(self, *options: str) -> None:
+        command = [sys.executable, "-m", "openknead_sim", "--json", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.process.communicate()[1]
+        self.announced: dict[str, Any] = json.loads(line)
+        self.port: str = self.announced["port"]
+
+    @property
+    def run_file(self) -> Path:
+        return Path(os.environ["OPENKNEAD_RUN_DIR"]) / "boards" / f"{self.process.pid}.json"
+
+    def entry(self) -> dict[str, Any]:
+        return dict(json.loads(self.run_file.read_text()))
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        try:
+            return self.process.wait(PATIENCE_S)
+        finally:
+            self.process.communicate()
+
+
+@pytest.fixture(autouse=True)
+def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def start() -> Iterator[Any]:
+    processes: list[Process] = []
+
+    def begin(*options: str) -> Process:
+        processes.append(Process(*options))
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        if process.process.poll() is None:
+            process.process.kill()
+        process.process.communicate()
+
+
+def call(port: serial.SerialBase, method: str, **params: Any) -> Any:
+    """One request and its reply; other lines are skipped."""
+    port.write(framed({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        line = port.readline()
+        message = json.loads(unframed(line)) if line.startswith(b"{") else {}
+        if message.get("id") == 1:
+            return message.get("result", message.get("error"))
+    pytest.fail(f"no reply to {method}")
+
+
+def _use(port: serial.SerialBase) -> None:
+    for _ in range(100):
+        port.write(b"\n")
+        port.read(1)
+
+
+def opened(port: str) -> Any:
+    return serial.serial_for_url(port, 115200, timeout=PATIENCE_S)
+
+
+@posix
+def test_a_serial_library_in_another_process_talks_to_the_firmware(start):
+    board = start()
+    with opened(board.port) as port:
+        assert call(port, "hello")["sim"] == "desktop"
+        assert call(port, "status")["remote_start"] is True
+
+
+@posix
+def test_closing_and_opening_again_does_no_harm(start):
+    board = start()
+    for _ in range(3):
+        with opened(board.port) as port:
+            port.write(b"half a li")
+            port.write(b"ne\n")
+            assert call(port, "hello")["protocol"]
+
+
+@posix
+def test_ctrl_c_on_the_wire_leaves_a_prompt_and_ctrl_d_boots_again(start):
+    board = start()
+    with opened(board.port) as port:
+        port.write(b"\x03")
+        assert b">>> " in port.read_until(b">>> ")
+        assert ask(board.entry(), "state")["at_prompt"] is True
+        port.write(b"\x04")
+        port.read_until(b"soft reboot\r\n")
+        assert call(port, "hello")["sim"] == "desktop"
+
+
+def test_tcp_serves_one_host_and_tells_the_second(start):
+    board = start("--tcp")
+    assert board.port.startswith("socket://127.0.0.1:")
+    with opened(board.port) as port:
+        assert call(port, "hello")["sim"] == "desktop"
+        number = int(board.port.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", number), timeout=PATIENCE_S) as second:
+            line = second.makefile("rb").readline()
+        assert json.loads(line)["error"]["data"]["name"] == "port_busy"
+        assert call(port, "hello")["sim"] == "desktop"
+    with opened(board.port) as port:
+        assert call(port, "hello")["sim"] == "desktop"
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_run_file_is_private_and_goes_with_the_board(start, number):
+    board = start()
+    entry = board.entry()
+    assert entry["port"] == board.port
+    assert entry["pid"] == board.process.pid
+    assert entry["control"] == board.announced["control"]
+    assert stat.S_IMODE(board.run_file.stat().st_mode) == 0o600
+    assert [b["port"] for b in running()] == [board.port]
+    assert board.end(number) == 0
+    assert not board.run_file.exists()
+    assert running() == []
+
+
+def test_a_run_file_of_a_dead_process_is_ignored_and_deleted(run_dir):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    stale = run_dir / "boards" / f"{gone.pid}.json"
+    stale.parent.mkdir()
+    stale.write_text(json.dumps({"pid": gone.pid, "port": "/dev/null"}))
+    assert running() == []
+    assert not stale.exists()
+
+
+def test_the_side_channel_wants_its_token(start):
+    entry = start("--tcp").entry()
+    with pytest.raises(ControlError, match="wrong token"):
+        ask({**entry, "token": "guess"}, "state")
+    with pytest.raises(ControlError, match="do one of"):
+        ask(entry, "explode")
+    with pytest.raises(ControlError, match="buttons are"):
+        ask(entry, "press", button="turbo")
+
+
+def test_buttons_are_pressed_from_outside_as_long_as_said(start):
+    board = start("--tcp", "--as-shipped", "--speed", "20")
+    with opened(board.port) as port:
+        assert call(port, "status")["remote_start"] is False
+        result = CliRunner().invoke(sim, ["press", "mode", "--hold", "3.5", "--json"])
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.output)["ms"] == 3500
+        assert call(port, "status")["remote_start"] is True
+    state = ask(board.entry(), "state")
+    assert state["pressed"] == []
+    assert state["clock_us"] >= 3_500_000
+
+
+def test_press_never_guesses_between_two_boards(start):
+    a, b = start("--tcp"), start("--tcp", "--seed", "2")
+    result = CliRunner().invoke(sim, ["press", "plus"])
+    assert result.exit_code == 2
+    assert a.port in result.output
+    assert b.port in result.output
+    result = CliRunner().invoke(sim, ["press", "plus", "--board", b.port])
+    assert result.exit_code == 0, result.output
+
+
+def test_press_without_a_board_says_how_to_start_one():
+    result = CliRunner().invoke(sim, ["press", "plus"])
+    assert result.exit_code == 1
+    assert "knead sim" in result.output
+
+
+@posix
+def test_unplugging_takes_the_port_away_and_plugging_in_gives_a_new_one(start):
+    board = start()
+    with opened(board.port) as port:
+        assert call(port, "hello")["sim"] == "desktop"
+        ask(board.entry(), "unplug")
+        with pytest.raises(OSError, match=r".*"):
+            _use(port)
+    assert running() == []
+    ask(board.entry(), "plug")
+    with opened(board.entry()["port"]) as port:
+        assert call(port, "status")["uptime_ms"] > 0
+
+
+def test_the_flash_file_keeps_settings_over_runs(start, tmp_path):
+    flash = tmp_path / "board.flash"
+    options = ("--tcp", "--as-shipped", "--flash", str(flash))
+    board = start(*options)
+    with opened(board.port) as port:
+        call(port, "settings.set", values={"max_level": 7})
+        assert call(port, "settings.save")["sequence"] == 1
+    board.end()
+    board = start(*options)
+    with opened(board.port) as port:
+        assert call(port, "settings.get", name="max_level")["value"] == 7
+
+
+def test_a_flash_file_that_is_none_is_refused(tmp_path):
+    wrong = tmp_path / "photo.jpg"
+    wrong.write_bytes(b"not a flash image")
+    result = CliRunner().invoke(sim, ["--tcp", "--flash", str(wrong)])
+    assert result.exit_code == 1
+    assert "photo.jpg" in result.output
+    assert wrong.read_bytes() == b"not a flash image"
+
+
+@pytest.mark.parametrize(
+    "options", [["--speed", "0"], ["--speed", "fast"], ["--tcp=nowhere"], ["--tcp=a:99999"]]
+)
+def test_nonsense_options_are_usage_errors(options):
+    assert CliRunner().invoke(sim, options).exit_code == 2
+
+
+@posix
+def test_an_accelerated_session_survives_a_host_that_takes_its_time(start):
+    board = start("--speed", "max")
+    with opened(board.port) as port:
+        call(port, "session.start", level=1, run_s=60)
+        call(port, "telemetry.subscribe", hz=10)
+        time.sleep(0.5)  # minutes of virtual time, if nobody held it back
+        assert call(port, "status")["state"] == "RUNNING"
+        state = "RUNNING"
+        while state == "RUNNING":
+            state = call(port, "session.keepalive")["state"]
+            for _ in range(3):
+                port.readline()
+        assert call(port, "status")["reason"] in (None, "completed")
+
+
+@posix
+def test_a_board_that_nobody_reads_keeps_running(start):
+    board = start("--speed", "max")
+    with opened(board.port) as port:
+        call(port, "session.start", level=1, run_s=60)
+        call(port, "telemetry.subscribe", hz=20)
+    before = ask(board.entry(), "state")["clock_us"]
+    end = time.monotonic() + PATIENCE_S
+    while ask(board.entry(), "state")["clock_us"] < before + 2_000_000:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    with opened(board.port) as port:
+        assert call(port, "status")["uptime_ms"] > 0

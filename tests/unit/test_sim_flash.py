@@ -1,0 +1,182 @@
+"""The virtual flash: MicroPython's file calls on a real littlefs, power cuts at every operation."""
+
+import errno
+from collections.abc import Callable
+
+import pytest
+from openknead_sim.flash import BLOCK_BYTES, BLOCKS, Flash, PowerCut
+from openknead_sim.packaged import firmware_files, new_flash
+
+
+def number_of(call: Callable[[], object]) -> int:
+    """The errno of the OSError that call() raises."""
+    try:
+        call()
+    except OSError as e:
+        return int(e.args[0])
+    pytest.fail("no error")
+
+
+def test_files_read_back_as_bytes_and_text():
+    flash = Flash()
+    with flash.open("/a.txt", "w") as f:
+        assert f.write("grüße\nzwei\n") == 11
+    with flash.open("a.txt", "rb") as f:
+        assert f.read() == "grüße\nzwei\n".encode()
+    with flash.open("/a.txt") as f:
+        assert f.readline() == "grüße\n"
+        assert f.read(2) == "zw"
+        assert f.read() == "ei\n"
+        assert f.read() == ""
+    buffer = bytearray(4)
+    with flash.open("/a.txt", "rb") as f:
+        assert f.readinto(buffer) == 4
+        assert f.seek(0) == 0
+        assert list(f) == ["grüße\n".encode(), b"zwei\n"]
+
+
+def test_append_truncate_and_exclusive_modes():
+    flash = Flash()
+    for mode, text in (("w", "one"), ("a", "two")):
+        with flash.open("/f", mode) as f:
+            f.write(text)
+    assert flash.read_file("/f") == b"onetwo"
+    assert number_of(lambda: flash.open("/f", "x")) == errno.EEXIST
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (lambda f: f.open("/none"), errno.ENOENT),
+        (lambda f: f.open("/no/folder", "w"), errno.ENOENT),
+        (lambda f: f.open("/d"), errno.EISDIR),
+        (lambda f: f.remove("/none"), errno.ENOENT),
+        (lambda f: f.rename("/none", "/x"), errno.ENOENT),
+        (lambda f: f.mkdir("/d"), errno.EEXIST),
+        (lambda f: f.rmdir("/d"), errno.ENOTEMPTY),
+        (lambda f: f.stat("/none"), errno.ENOENT),
+        (lambda f: f.listdir("/none"), errno.ENOENT),
+        (lambda f: f.chdir("/none"), errno.ENOENT),
+    ],
+)
+def test_errors_carry_the_number_that_micropython_gives(call, code):
+    flash = Flash()
+    flash.write_file("/d/inside", b"1")
+    assert number_of(lambda: call(flash)) == code
+
+
+def test_folders_and_relative_paths():
+    flash = Flash()
+    flash.write_file("/lib/deep/x.py", b"12345")
+    flash.chdir("lib")
+    assert flash.getcwd() == "/lib"
+    assert flash.listdir() == ["deep"]
+    assert list(flash.ilistdir("deep")) == [("x.py", 0x8000, 0, 5)]
+    assert flash.stat("deep/../deep/x.py")[6] == 5
+    assert flash.stat("/")[0] == 0x4000
+
+
+def test_full_flash_is_reported_and_old_files_stay():
+    flash = new_flash()
+    flash.write_file("/keep", b"old")
+    flash.fill()
+    assert number_of(lambda: flash.write_file("/big", b"x" * 3 * BLOCK_BYTES)) == errno.ENOSPC
+    assert flash.read_file("/keep") == b"old"
+
+
+def test_a_failing_flash_chip_is_an_input_output_error():
+    flash = Flash()
+    flash.chip.failing = True
+    assert number_of(lambda: flash.write_file("/f", b"x" * 2000)) == errno.EIO
+
+
+def save(flash: Flash, content: bytes) -> None:
+    """The way to replace a file whole: under another name, then renamed."""
+    with flash.open("/new", "wb") as f:
+        f.write(content)
+    flash.rename("/new", "/record")
+
+
+@pytest.mark.parametrize("torn", ["none", "half", "all"])
+def test_a_power_cut_at_any_operation_leaves_old_or_new_whole(torn):
+    flash = Flash()
+    old = b"0" * 600
+    save(flash, old)
+    for cut in range(100):
+        new = bytes([65 + cut % 26]) * 600
+        flash.chip.cut_power_after(cut, torn)
+        try:
+            save(flash, new)
+        except PowerCut:
+            flash.mount()
+            assert not flash.formatted
+            found = flash.read_file("/record")
+            assert found in (old, new)
+            old = found
+        else:
+            flash.chip.cut_at = None
+            assert cut >= 2, "a save takes several operations"
+            assert flash.read_file("/record") == new
+            return
+    pytest.fail("the save never got through")
+
+
+def test_nothing_happens_after_a_cut_until_power_is_back():
+    flash = Flash()
+    flash.write_file("/a", b"1")
+    flash.chip.cut_power_after(0)
+    with pytest.raises(PowerCut):
+        flash.write_file("/b", b"2" * 600)
+    image = flash.image
+    with pytest.raises(PowerCut):
+        flash.write_file("/c", b"3")
+    with pytest.raises(PowerCut):
+        flash.read_file("/a")
+    assert flash.image == image
+    flash.mount()
+    assert flash.read_file("/a") == b"1"
+
+
+def test_a_file_open_over_a_cut_is_dead():
+    flash = Flash()
+    f = flash.open("/a", "wb")
+    flash.mount()
+    assert number_of(lambda: f.write(b"x")) == errno.EBADF
+
+
+def test_programming_only_clears_bits():
+    flash = Flash()
+    chip = flash.chip
+    chip.erase(None, 7)
+    chip.prog(None, 7, 0, b"\x0f" * 256)
+    chip.prog(None, 7, 0, b"\xf3" * 256)
+    assert bytes(chip.read(None, 7, 0, 256)) == b"\x03" * 256
+
+
+def test_flash_operations_take_their_time():
+    flash = Flash()
+    spent = []
+    flash.on_busy = spent.append
+    flash.write_file("/a", b"x" * 5000)
+    assert sum(spent) >= 45_000
+    spent.clear()
+    flash.read_file("/a")
+    assert spent == []
+
+
+def test_the_image_is_kept_in_a_file(tmp_path):
+    path = tmp_path / "flash.bin"
+    flash = new_flash(path=path)
+    flash.write_file("/settings.a", b"kept")
+    flash.save()
+    assert path.stat().st_size == BLOCKS * BLOCK_BYTES
+    again = Flash(path=path)
+    assert again.read_file("/settings.a") == b"kept"
+    assert again.read_file("/main.py") == firmware_files()["main.py"]
+
+
+def test_a_file_that_is_no_image_is_refused(tmp_path):
+    path = tmp_path / "flash.bin"
+    path.write_bytes(b"short")
+    with pytest.raises(ValueError, match="bytes"):
+        Flash(path=path)
