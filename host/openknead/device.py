@@ -81,10 +81,12 @@ class Device:
     def reconnect(self, timeout: float = 10.0) -> None:
         """Open the port again after it was lost, waiting up to `timeout` seconds for it to come back.
 
-        Subscriptions, feeds and shares end; the session, too, unless it was started by button.
+        Subscriptions, feeds and shares end. A session that this object started and that still runs, because
+        it took no longer than `host_timeout_s`, is kept alive again.
         Raises LinkLost when another device answers, else the last error.
         """
-        board = self.hello.board
+        board, keeper = self.hello.board, self._keeper
+        ours = keeper.active
         self.close()
         deadline = time.monotonic() + timeout
         while True:
@@ -98,6 +100,9 @@ class Device:
         if self.hello.board != board:
             self.channel.close()
             raise LinkLost(f"another device ({self.hello.board}) answers on {self.port} now")
+        if ours and self.status().state not in IDLE:
+            self.channel.background()
+            self._keeper.start(keeper.host_timeout_s)
 
     def share(self) -> None:
         """Let other OpenKnead processes of this user use the port meanwhile (until `close`)."""

@@ -23,7 +23,7 @@ class Keeper:
     def __init__(self, channel: Channel) -> None:
         self.active = False
         self._channel = channel
-        self._interval_s = 0.75
+        self.host_timeout_s = 3.0
         self._beat_s = 0.0
         self._beat_device_ms = 0
         self._device_ms = 0
@@ -31,7 +31,7 @@ class Keeper:
 
     def start(self, host_timeout_s: float) -> None:
         """Keep the session that was just started alive."""
-        self._interval_s = host_timeout_s / 4
+        self.host_timeout_s = host_timeout_s
         self._beat_s = time.monotonic()
         self._beat_device_ms = self._device_ms
         self.active = True
@@ -48,7 +48,7 @@ class Keeper:
 
     def tick(self) -> None:
         """Called often: sends a beat when one is due by our own clock."""
-        if self.active and time.monotonic() - self._beat_s >= self._interval_s:
+        if self.active and time.monotonic() - self._beat_s >= self.host_timeout_s / 4:
             self._beat()
 
     def _beat(self) -> None:

@@ -10,13 +10,14 @@ from openknead.cli.common import error_lines
 from openknead.cli.keys import Keys
 from openknead.cli.view import View, Words
 from openknead.device import IDLE, Device, ended
-from openknead.errors import DeviceError, DeviceTimeout, OpenKneadError
+from openknead.errors import DeviceError, DeviceTimeout, LinkLost, OpenKneadError
 from openknead.feed import Feed
 from openknead.model import Event, Sample, SessionEnd
 from openknead.report import Recorder, Summary
 
 HZ = 10
 STOP_S = 5.0  # after Ctrl-C: how long to wait for the device to say that it has stopped
+TAKE_OVER_S = 2.0  # less than the heartbeat's default time-out
 PATIENCE_S = 1.0  # samples come every 100 ms: silence for the time-out and this is a lost device
 
 
@@ -46,18 +47,39 @@ def run_session(
 
     Raises Refused and whatever else the device answers to the start, LinkLost, DeviceTimeout, …
     """
-    with device.feed() as feed:
-        device.subscribe(HZ)
-        device.start(level, minutes)
-        try:
-            _follow(device, feed, view, recorder, keys)
-        except KeyboardInterrupt:
-            view.note("stopping")
-            device.stop()
-            _follow(device, feed, view, recorder, keys, time.monotonic() + STOP_S)
-        end = device.last_end()
-        device.subscribe(0)
-        return recorder.summary(end, feed.missed)
+    missed, started = 0, False
+    while True:
+        with device.feed() as feed:
+            device.subscribe(HZ)
+            if not started:
+                device.start(level, minutes)
+                started = True
+            try:
+                _stay(device, feed, view, recorder, keys)
+                end = device.last_end()
+                device.subscribe(0)
+                return recorder.summary(end, missed + feed.missed)
+            except LinkLost:
+                if not device.shared:
+                    raise
+                take_over(device, view)
+            missed += feed.missed
+
+
+def take_over(device: Device, view: View) -> None:
+    """Go on alone: the process that held the port for us has ended."""
+    device.reconnect(TAKE_OVER_S)
+    device.share()
+    view.note("the knead that shared the port has ended: this one holds it now")
+
+
+def _stay(device: Device, feed: Feed, view: View, recorder: Recorder, keys: Keys) -> None:
+    try:
+        _follow(device, feed, view, recorder, keys)
+    except KeyboardInterrupt:
+        view.note("stopping")
+        device.stop()
+        _follow(device, feed, view, recorder, keys, time.monotonic() + STOP_S)
 
 
 def _follow(

@@ -98,7 +98,7 @@ def status_rows(now: Status) -> list[tuple[str, str]]:
         rows += [("Fault", now.fault.name + more), ("", now.fault.remedy)]
     if now.limiters:
         rows.append(("Held back", ", ".join(now.limiters)))
-    if now.refusals:
+    if now.refusals and now.state == "IDLE":
         rows.append(("Start", "would be refused: " + ", ".join(now.refusals)))
     if now.unsaved:
         rows.append(("Unsaved", ", ".join(now.unsaved)))

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 import click
 
 from openknead.cli.common import App, pass_app
-from openknead.errors import DeviceTimeout
+from openknead.errors import LinkLost
 from openknead.model import Sample
+
+if TYPE_CHECKING:
+    from openknead.cli.keys import Keys
+    from openknead.cli.view import View
+    from openknead.device import Device
 
 RATES = ("1", "2", "4", "5", "10", "20")
 
@@ -27,27 +35,39 @@ def watch(app: App, hz: str, samples: int | None) -> None:
     with app.connect() as device, Keys() as keys:
         device.share()
         shown = view.choose(app.json, follow.words(device), stream=True, keys=keys.active)
-        patience = device.timeout + 2 / int(hz)
-        count = 0
+        left = samples or sys.maxsize
         try:
-            with device.feed() as feed:
-                device.subscribe(int(hz))
-                while samples is None or count < samples:
-                    item = feed.get(patience)
-                    if item is None:
-                        raise DeviceTimeout(f"no telemetry for {patience:g} s")
-                    if not isinstance(item, Sample):
-                        shown.event(item)
-                        continue
-                    shown.sample(item)
-                    count += 1
-                    for key in keys.pressed():
-                        if key == "q":
-                            return
-                        follow.act(device, key, item, shown)
+            while left:
+                try:
+                    left = _watch(device, int(hz), left, shown, keys)
+                except LinkLost:
+                    if not device.shared:
+                        raise
+                    follow.take_over(device, shown)
         except KeyboardInterrupt:
             return
         finally:
             shown.close()
             if not device.channel.lost:
                 device.subscribe(0)
+
+
+def _watch(device: Device, hz: int, left: int, shown: View, keys: Keys) -> int:
+    """Show up to `left` samples; how many are left then, 0 when the user has left."""
+    from openknead.cli import follow
+
+    patience = device.timeout + 2 / hz
+    with device.feed() as feed:
+        device.subscribe(hz)
+        while left:
+            item = feed.next(patience)
+            if not isinstance(item, Sample):
+                shown.event(item)
+                continue
+            shown.sample(item)
+            left -= 1
+            for key in keys.pressed():
+                if key == "q":
+                    return 0
+                follow.act(device, key, item, shown)
+    return left
