@@ -21,8 +21,8 @@ BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DO
 UNITS = {"mohm": "mΩ", "ohm": "Ω", "uV*s/rad": "µV·s/rad", "": ""}
 
 
-def load() -> tuple[ModuleType, ModuleType]:
-    """The firmware's modules `schema` (complete) and `methods`, imported by this Python."""
+def load() -> ModuleType:
+    """The firmware's module `schema`, complete, imported by this Python."""
     if "micropython" not in sys.modules:
         micropython = ModuleType("micropython")
         vars(micropython)["const"] = lambda value: value
@@ -30,9 +30,9 @@ def load() -> tuple[ModuleType, ModuleType]:
     folder = str(ROOT / "firmware")
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    from massager import methods, schema
+    from massager import methods, schema  # noqa: F401 (methods add their own table to the schema)
 
-    return schema, methods
+    return schema
 
 
 def items(schema: ModuleType, section: str) -> list[dict[str, Any]]:
@@ -85,8 +85,8 @@ def _threshold(value: int | str | None, unit: str) -> str:
     if value is None or value == 0:
         return "–"
     if isinstance(value, str):
-        return _code(value) if value.isidentifier() else f"{value} {unit}"
-    return f"{value / 10:g} °C" if unit == "0.1 C" else f"{value} {unit}"
+        return _code(value) if value.isidentifier() else f"{value} ({unit})"
+    return f"{value / 10:g} °C" if unit == "0.1 C" else f"{value} ({unit})"
 
 
 def limiters(schema: ModuleType) -> str:
@@ -182,7 +182,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--check", action="store_true", help="change nothing, fail when a document is stale")
     check = parser.parse_args().check
-    schema, _ = load()
+    schema = load()
     stale = []
     for path in documents():
         old = path.read_text(encoding="utf-8")
