@@ -55,9 +55,9 @@ class Slice:
 class Chip:
     """One RP2040. `seed` fixes its serial number and its ADC noise.
 
-    clock_us: virtual microseconds since power-on; levels: the 30 pins as read, 0 or 1; adc: the four inputs
-    plus the temperature sensor; usb: the serial port; world: function(now_us) called after waits
-    (short ones together).
+    clock_us: virtual microseconds since power-on; levels: the 30 pins, 0 or 1 (of a running PWM, ask
+    `level`); adc: the four inputs plus the temperature sensor; usb: the serial port; world: function(now_us)
+    called after waits (short ones together).
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -87,6 +87,7 @@ class Chip:
         self.pull = bytearray(PINS)
         self.external = [FLOATING] * PINS
         self.stuck = [FLOATING] * PINS
+        self.plain = bytearray(b"\1" * PINS)  # 1: nobody watches the pin, it is not stuck, has no interrupt
         self.irqs: dict = {}  # type: ignore[type-arg]  # pin -> (handler, trigger, pin object)
         self._irq_queue: list = []  # type: ignore[type-arg]
         self.slices = [Slice() for _ in range(8)]
@@ -264,6 +265,7 @@ class Chip:
     def watch(self, pin: int, function: "Callable[[int], object]") -> None:
         """Call function(pin) whenever the pin's level, function or PWM duty changes."""
         self._watchers[pin].append(function)
+        self.plain[pin] = 0
 
     def drive(self, pin: int, level: int) -> None:
         """Drive an input from outside: 0, 1 or FLOATING."""
@@ -274,6 +276,7 @@ class Chip:
     def stick(self, pin: int, level: int) -> None:
         """Make a pin read and show `level` whatever anybody does; FLOATING repairs it."""
         self.stuck[pin] = level
+        self.plain[pin] = 0
         self.resolve(pin, True)
 
     def level(self, pin: int) -> int:
@@ -296,7 +299,8 @@ class Chip:
         if self.stuck[pin] >= 0:
             level = self.stuck[pin]
         elif func == FUNC_PWM:
-            level = self._pwm_level(pin)
+            running = self.slices[(pin >> 1) & 7].enabled  # then its level is a matter of the instant
+            level = self.levels[pin] if running else self._pwm_level(pin)
             announce = True
         elif self.out_enabled[pin]:
             level = self.out[pin]

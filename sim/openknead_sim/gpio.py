@@ -70,7 +70,7 @@ class Pin:
     def value(self, x: "int | bool | None" = None) -> "int | None":
         """The pin's level; with an argument sets the output."""
         if x is None:
-            return self._levels[self.id]
+            return self._chip.level(self.id)
         self._write(x)
         return None
 
@@ -99,14 +99,19 @@ class Pin:
     ) -> None:
         """Call handler(pin) after an edge, the next time the firmware waits; None takes it away."""
         self._chip.irqs[self.id] = (handler, trigger, self)
+        self._chip.plain[self.id] = 0
 
     def _write(self, x: "int | bool") -> None:
         chip = self._chip
         n = self.id
         level = 1 if x else 0
-        if chip.out[n] != level and not chip.dead:
-            chip.out[n] = level
-            if chip.func[n] == FUNC_SIO:
+        if chip.out[n] == level or chip.dead:
+            return
+        chip.out[n] = level
+        if chip.func[n] == FUNC_SIO:
+            if chip.plain[n] and chip.out_enabled[n]:
+                self._levels[n] = level
+            else:
                 chip.resolve(n)
 
     def __repr__(self) -> str:

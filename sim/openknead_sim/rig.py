@@ -4,7 +4,7 @@ The plant moves when the clock has moved (`Chip.world`), not when somebody reads
 when its inputs are older than half a millisecond. Runs on CPython and on MicroPython.
 """
 
-from .analog import MUX_HALF_RAIL, RAIL_V, current_volts, ntc_volts, supply_volts
+from .analog import ISENSE_V_PER_A, MUX_HALF_RAIL, RAIL_V, SUPPLY_RATIO, ntc_volts
 from .chip import FLOATING, Chip
 
 try:
@@ -72,8 +72,9 @@ class Rig:
                         for at_us in edges:
                             machine.edge(at_us)
         chip.world_us = now_us
-        self._isense.set_volts(current_volts(plant.current_a) if self.enabled else 0.0)
-        self._vbat.set_volts(supply_volts(plant.supply_v))
+        # The inputs clip at the rail, so that analog.current_volts and .supply_volts come down to this.
+        self._isense.set_volts(abs(plant.current_a) * ISENSE_V_PER_A if self.enabled else 0.0)
+        self._vbat.set_volts(plant.supply_v / SUPPLY_RATIO)
         if now_us >= self._temperatures_us:
             self._temperatures()
         if plant.driver_off != (chip.external[NFAULT] == 0):
