@@ -84,7 +84,10 @@ def _column(samples: Sequence[Sample], field: str, scale: float = 1.0) -> list[f
 
 
 def _level(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
-    reached = _column(samples, "level_milli", 1e-3)
+    levels = _column(samples, "level_milli", 1e-3)
+    ends = {0, len(levels) - 1}
+    kept = [n for n in range(len(levels)) if n in ends or not levels[n - 1] == levels[n] == levels[n + 1]]
+    minutes, reached = [minutes[n] for n in kept], [levels[n] for n in kept]  # a polygon is not simplified
     axes.fill_between(minutes, reached, step="post", color=LEVEL, alpha=0.18, linewidth=0)
     axes.plot(minutes, reached, color=LEVEL, linewidth=1.2, drawstyle="steps-post")
     axes.set_ylabel("level")
