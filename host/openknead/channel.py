@@ -200,6 +200,9 @@ class Channel:
                 return  # everybody was told
             except DeviceTimeout:
                 continue  # the device takes nothing just now: the caller that waits times out
+            except Exception as problem:  # nobody may wait for a thread that has died
+                self._fail(OpenKneadError(f"reading {self.link.port} failed: {problem!r}"))
+                raise
 
     def _pump(self) -> None:
         """Read once and deliver what it completes."""

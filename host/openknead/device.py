@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from openknead import ports
 from openknead.channel import Channel
-from openknead.errors import DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError
+from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError
 from openknead.feed import Feed
 from openknead.handshake import greet
 from openknead.hub import Hub
@@ -122,6 +122,12 @@ class Device:
         result = self.channel.call(method, params, self.timeout if timeout is None else timeout)
         return result if isinstance(result, dict) else {"result": result}
 
+    def _value(self, method: str, key: str, /, *, timeout: float | None = None, **params: Any) -> Any:
+        result = self.call(method, timeout=timeout, **params)
+        if key not in result:
+            raise DeviceError(f"the answer to {method} lacks {key}", remedy="report this firmware's version")
+        return result[key]
+
     def status(self) -> Status:
         """The device's state now."""
         return Status.of(self.call("status"))
@@ -200,7 +206,7 @@ class Device:
         self._hz = hz
         if self._hub:
             return self._hub.want(None, hz, self.timeout)
-        return int(self.call("telemetry.subscribe", hz=hz)["hz"])
+        return int(self._value("telemetry.subscribe", "hz", hz=hz))
 
     def feed(self) -> Feed:
         """Samples (when subscribed) and events as they come. Reading goes on in a thread from now."""
@@ -269,7 +275,7 @@ class Device:
 
     def get(self, name: str) -> int | bool:
         """The value in force of one setting."""
-        value: int | bool = self.call("settings.get", name=name)["value"]
+        value: int | bool = self._value("settings.get", "value", name=name)
         return value
 
     def get_all(self) -> dict[str, int | bool]:
@@ -285,22 +291,22 @@ class Device:
 
     def set(self, values: Mapping[str, int | bool]) -> list[str]:
         """Change settings in RAM, all or none; the names that changed. Raises SettingError."""
-        return list(self.call("settings.set", values=dict(values))["changed"])
+        return list(self._value("settings.set", "changed", values=dict(values)))
 
     def save(self) -> int:
         """Write the settings to flash (only while the motor is off); the record's sequence number."""
-        return int(self.call("settings.save", timeout=max(self.timeout, 5.0))["sequence"])
+        return int(self._value("settings.save", "sequence", timeout=max(self.timeout, 5.0)))
 
     def reset(self, names: Iterable[str] | None = None) -> list[str]:
         """Take settings (None: all) back to their defaults, in RAM; the names that changed."""
         params: dict[str, Any] = {} if names is None else {"names": list(names)}
-        return list(self.call("settings.reset", **params)["changed"])
+        return list(self._value("settings.reset", "changed", **params))
 
     # -- care --------------------------------------------------------------------------------------
 
     def clear_fault(self) -> str | None:
         """Clear the latched fault; its name, None when there was none. Raises CauseLasts."""
-        cleared = self.call("fault.clear")["cleared"]
+        cleared = self._value("fault.clear", "cleared")
         return None if cleared is None else str(cleared)
 
     def maintenance(self) -> None:

@@ -21,14 +21,15 @@ def greet(channel: Channel, timeout: float) -> Hello:
     while True:
         left = deadline - time.monotonic()
         try:
-            hello = Hello.of(channel.call("hello", None, min(max(left, 0.05), 0.7)))
-            break
+            result = channel.call("hello", None, min(max(left, 0.05), 0.7))
+            return _checked(Hello.of(result), channel.link.port)
         except DeviceRestarted:
             continue
+        except (AttributeError, TypeError, ValueError) as oddity:
+            raise NotOpenKnead(f"what answers on {channel.link.port} does not say who it is") from oddity
         except DeviceTimeout as silence:
             if left <= 0.7:
                 raise _unanswered(channel, timeout, silence) from silence
-    return _checked(hello, channel.link.port)
 
 
 def _unanswered(channel: Channel, timeout: float, silence: DeviceTimeout) -> DeviceTimeout | PortBusy:
@@ -36,7 +37,12 @@ def _unanswered(channel: Channel, timeout: float, silence: DeviceTimeout) -> Dev
     from openknead.link import busy
     from openknead.ports import holders
 
-    if not channel.link.shared and holders(port):
+    if channel.link.shared:
+        return DeviceTimeout(
+            f"another knead holds {port} and does not answer within {timeout:g} s",
+            remedy="let that one go on, or end it",
+        )
+    if holders(port):
         return busy(port)  # opened without a lock, it reads the answers before we do
     what = "something that is not OpenKnead talks on it" if channel.noise else "nothing is heard from it"
     return DeviceTimeout(f"{port} did not answer within {timeout:g} s: {what}", remedy=silence.remedy)

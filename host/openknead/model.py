@@ -131,26 +131,31 @@ class SampleReader:
     ) -> None:
         """names: telemetry fields in order; the mappings give names by state, limiter mask, fault code."""
         place = {name: index for index, name in enumerate(names)}
-        self._places = [place.get(field.name, -1) for field in fields(Sample)]
-        self._last = len(names)
+        self._places = [place.get(field.name, len(names)) for field in fields(Sample)]
+        self._count = len(names)
         self._states = states
         self._limiters = sorted(limiters.items())
         self._faults = faults
-        self._fault_at = place.get("fault", -1)
-        self._limiters_at = place.get("limiters", -1)
-        self._state_at = place.get("state", -1)
 
-    def read(self, values: Sequence[Any]) -> Sample | None:
+    def read(self, values: object) -> Sample | None:
         """The sample in one notification; None when it does not have the schema's shape."""
-        if not isinstance(values, list) or len(values) < self._last:
+        if not isinstance(values, list) or len(values) < self._count:
             return None
-        row = [*values, None]  # -1: a field this firmware does not have
-        row[self._state_at] = self._states.get(row[self._state_at], str(row[self._state_at]))
-        bits = row[self._limiters_at] or 0
-        row[self._limiters_at] = tuple(name for mask, name in self._limiters if bits & mask) if bits else ()
-        code = row[self._fault_at]
-        row[self._fault_at] = self._faults.get(code, str(code)) if code else None
-        return Sample(*[row[index] for index in self._places])
+        row = [*values[: self._count], None]  # the last: for a field that this firmware does not have
+        cells = [row[place] for place in self._places]
+        state, bits, code = cells[_STATE], cells[_LIMITERS], cells[_FAULT]
+        try:
+            cells[_STATE] = self._states.get(state, str(state))
+            cells[_LIMITERS] = tuple(name for mask, name in self._limiters if bits & mask) if bits else ()
+            cells[_FAULT] = self._faults.get(code, str(code)) if code else None
+        except TypeError:
+            return None
+        return Sample(*cells)
+
+
+_STATE, _LIMITERS, _FAULT = (
+    [field.name for field in fields(Sample)].index(name) for name in ("state", "limiters", "fault")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from openknead.errors import (
     DeviceTimeout,
     LinkLost,
     NotOpenKnead,
+    OpenKneadError,
     ProtocolMismatch,
     Refused,
     ReplyDamaged,
@@ -219,6 +220,31 @@ def test_a_newer_minor_protocol_is_fine(peer: Peer) -> None:
     peer.hello["protocol"] = "1.7.2"
 
     connect(peer.port).close()
+
+
+@pytest.mark.parametrize("hello", [{}, [], "hi", None, {"protocol": "1.0.0", "uptime_ms": "x"}])
+def test_an_answer_that_is_no_greeting_is_not_taken_for_a_device(peer: Peer, hello: object) -> None:
+    peer.answers["hello"] = lambda params: hello
+
+    with pytest.raises(NotOpenKnead):
+        connect(peer.port, timeout=WITHIN)
+
+
+def test_an_answer_without_its_value_is_a_device_error(peer: Peer) -> None:
+    peer.answers["settings.get"] = lambda params: {}
+    with connect(peer.port) as device, pytest.raises(DeviceError, match="lacks value"):
+        device.get("buzzer")
+
+
+def test_a_listener_that_fails_leaves_nobody_waiting(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    peer.silent = {"status"}
+    with connect(peer.port, timeout=HANG) as device:
+        device.channel.listen(lambda method, params: 1 / (method != "event"))
+        device.channel.background()
+        threading.Timer(0.1, peer.event, ["cue", "end"]).start()
+        with pytest.raises(OpenKneadError, match="ZeroDivisionError"):
+            device.status()
 
 
 def test_device_errors_carry_code_name_remedy_and_reasons(peer: Peer) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +300,59 @@ def test_a_signal_stops_the_session_before_the_command_ends(peer: Peer, number: 
     assert "session.stop" in peer.methods(), err
     assert json.loads(out)["reason"] == "host_stop"
     assert process.returncode == 0
+
+
+def test_a_reader_that_leaves_stops_the_session(peer: Peer) -> None:
+    command = [sys.executable, "-m", "openknead", "--port", peer.port, "start", "--level", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    process.stdout.close()
+    deadline = time.monotonic() + HANG
+    t_ms = 0
+    while process.poll() is None and time.monotonic() < deadline:
+        if "session.start" in peer.methods():
+            t_ms += 60_000
+            peer.sample(t_ms, elapsed_ms=t_ms)
+        time.sleep(0.02)
+    process.wait(HANG)
+
+    assert "session.stop" in peer.methods()
+
+
+def test_keys_on_a_terminal_steer_the_session(peer: Peer) -> None:
+    def stop(params: Any) -> Any:
+        peer.state = "IDLE"
+        peer.event("state", "IDLE", 900, reason="host_stop")
+        peer.sample(9000, state=0)
+        return {"state": "IDLE", "level": 0, "remaining_ms": 0}
+
+    peer.answers["session.stop"] = stop
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "openknead", "--port", peer.port, "start", "--level", "2"]
+    process = subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(slave)
+    seen = b""
+    typed = [b"+", b"q"]
+    t_ms = 0
+    with suppress(OSError):
+        while process.poll() is None and t_ms < 60_000:
+            if "session.start" in peer.methods() and peer.state == "RUNNING":
+                t_ms += 100
+                peer.sample(t_ms, level=2, level_milli=2000, elapsed_ms=t_ms, remaining_ms=60_000)
+                if t_ms % 500 == 0 and typed:
+                    os.write(master, typed.pop(0))
+            while select.select([master], [], [], 0.02)[0]:
+                seen += os.read(master, 65536)
+    code = process.wait(HANG)
+    os.close(master)
+
+    level = next(request for request in peer.requests if request["method"] == "session.level")
+    assert level["params"] == {"level": 3}
+    assert b"p pause" in seen
+    assert b"host_stop" in seen
+    assert code == 0
 
 
 def test_watch_as_json_prints_one_object_per_sample(knead: Knead, peer: Peer) -> None:

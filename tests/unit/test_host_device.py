@@ -91,8 +91,22 @@ def test_samples_follow_the_devices_own_field_order() -> None:
     assert (sample.state, sample.t_ms, sample.limiters) == ("RUNNING", 500, ("current", "battery"))
     assert sample.fault == "stall"
     assert sample.rate_opm is None
-    assert reader.read([1, 2]) is None
-    assert reader.read({}) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("values", [{}, None, [1, 2], [[], 1, 0, 0], [1, 1, "x", 0], [1, 1, 0, {"a": 1}]])
+def test_a_malformed_sample_is_left_out(values: object) -> None:
+    reader = SampleReader(
+        ["state", "t_ms", "limiters", "fault"], {1: "RUNNING"}, {1: "current"}, {2: "stall"}
+    )
+
+    assert reader.read(values) is None
+
+
+def test_fields_this_firmware_lacks_are_none() -> None:
+    sample = SampleReader(["t_ms"], {}, {}, {}).read([5])
+
+    assert sample is not None
+    assert (sample.t_ms, sample.rate_opm, sample.limiters, sample.fault) == (5, None, (), None)
 
 
 def test_limiter_events_carry_all_names() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from openknead.cli.common import error_lines
 from openknead.cli.keys import Keys
 from openknead.cli.view import View, Words
 from openknead.device import IDLE, Device, ended
-from openknead.errors import DeviceError, DeviceTimeout, LinkLost, OpenKneadError
+from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError
 from openknead.feed import Feed
 from openknead.model import Event, Sample, SessionEnd
 from openknead.report import Recorder, Summary
@@ -74,12 +75,19 @@ def take_over(device: Device, view: View) -> None:
 
 
 def _stay(device: Device, feed: Feed, view: View, recorder: Recorder, keys: Keys) -> None:
+    """Follow the session; whatever ends this command before it, except a lost device, stops it."""
     try:
         _follow(device, feed, view, recorder, keys)
     except KeyboardInterrupt:
+        device.stop()  # before anything that could fail, such as a word to a closed terminal
         view.note("stopping")
-        device.stop()
         _follow(device, feed, view, recorder, keys, time.monotonic() + STOP_S)
+    except (LinkLost, DeviceRestarted):
+        raise
+    except BaseException:
+        with suppress(OpenKneadError):
+            device.stop()
+        raise
 
 
 def _follow(
