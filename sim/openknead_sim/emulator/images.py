@@ -22,7 +22,7 @@ class ImageError(Exception):
     """An image cannot be used; the message says which file, why, and what to do."""
 
 
-class ImageMissing(ImageError):
+class ImageMissing(ImageError, FileNotFoundError):
     """The image is not in the cache; the message says which file to put where, and its address."""
 
 
