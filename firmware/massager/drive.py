@@ -1,8 +1,9 @@
 """Drive: level → oscillation rate → motor duty, a hundred times a second, in integers.
 
 The demand moves along a slope (soft start, slew); the voltage is feed-forward from the motor's constants,
-load compensation from its current and a PI loop on the measured rate. The surprise: `position` counts millionths of a level, so that the
-slowest slew still moves in every tick, and 0…1 level is the soft start from standstill.
+load compensation from its current and a PI loop on the measured rate. The surprise: `position` counts
+millionths of a level, so that the slowest slew still moves in every tick, and 0…1 level is the soft start
+from standstill.
 """
 
 from micropython import const

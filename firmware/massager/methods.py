@@ -197,8 +197,15 @@ def _session_pause(app, params):
     return _session(app)
 
 
+def _require_remote(app):
+    """A host may hold back what someone started by hand, but not drive it on, unless they allowed it."""
+    if not app.settings["remote_start"]:
+        raise RpcError(errors.LOCAL_ONLY, {"setting": "remote_start"})
+
+
 def _session_resume(app, params):
     app.session.heard_host()
+    _require_remote(app)
     if not app.session.resume():
         raise _wrong_state(app)
     return _session(app)
@@ -207,6 +214,8 @@ def _session_resume(app, params):
 def _session_level(app, params):
     app.session.heard_host()
     _in_range("level", params["level"], app.settings["min_level"], app.settings["max_level"])
+    if params["level"] > app.session.level:
+        _require_remote(app)
     if not app.session.set_level(params["level"]):
         raise _wrong_state(app)
     return _session(app)

@@ -8,14 +8,23 @@ from micropython import const
 
 WEAKENS = const(1)  # can weaken a protection when changed
 LOCAL = const(2)  # a host may take it back to its default, only the device's own buttons may set it
-IDLE_ONLY = const(4)  # calibration: not while the motor turns
+IDLE_ONLY = const(4)  # a session that runs was granted under it, or its motor is driven by it
 
 # name, type, unit, min, max, default, flags, meaning
 TABLE = (
-    ("min_level", "int", "level", 1, 11, 1, 0, "Lowest level that can be chosen."),
-    ("max_level", "int", "level", 1, 11, 11, WEAKENS, "Highest level that can be chosen."),
+    ("min_level", "int", "level", 1, 11, 1, IDLE_ONLY, "Lowest level that can be chosen."),
+    ("max_level", "int", "level", 1, 11, 11, WEAKENS | IDLE_ONLY, "Highest level that can be chosen."),
     ("default_level", "int", "level", 1, 11, 1, 0, "Level that a start by button rises to."),
-    ("session_limit_s", "int", "s", 300, 900, 600, WEAKENS, "Longest session; 900 s cannot be exceeded."),
+    (
+        "session_limit_s",
+        "int",
+        "s",
+        300,
+        900,
+        600,
+        WEAKENS | IDLE_ONLY,
+        "Longest session; 900 s cannot be exceeded.",
+    ),
     ("slew_s", "int", "s", 1, 10, 2, WEAKENS, "Least time for a change by one level."),
     ("area_s", "int", "s", 30, 180, 90, 0, "Time after which the cue says: move on."),
     (
@@ -85,7 +94,16 @@ TABLE = (
     ),
     ("ntc_beta_k", "int", "K", 2500, 5000, 3950, WEAKENS | IDLE_ONLY, "Beta of the 10 k thermistors."),
     ("ntc_pullup_ohm", "int", "ohm", 1000, 100000, 10000, WEAKENS | IDLE_ONLY, "Their pull-up to 3.3 V."),
-    ("drive_comp_pct", "int", "%", 0, 90, 70, IDLE_ONLY, "Share of the winding's drop under load that is given back."),
+    (
+        "drive_comp_pct",
+        "int",
+        "%",
+        0,
+        90,
+        70,
+        IDLE_ONLY,
+        "Share of the winding's drop under load that is given back.",
+    ),
     ("drive_kp", "int", "mV/kopm", 0, 5000, 1500, IDLE_ONLY, "Rate loop: proportional gain."),
     ("drive_ki", "int", "mV/s/kopm", 0, 20000, 6000, IDLE_ONLY, "Rate loop: integral gain."),
 )

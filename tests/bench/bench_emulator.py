@@ -48,12 +48,12 @@ TICK_COUNT = 300
 
 # Longest gap between two answers that the host asks for while the motor runs.
 TRAFFIC = (
-    ("settings.set", {"values": {"area_s": 60, "max_level": 9}}),
+    ("settings.set", {"values": {"area_s": 60, "slew_s": 3}}),
     ("settings.list", {}),
     ("status", {}),
     ("settings.get", {"name": "slew_s"}),
     ("schema", {"section": "settings"}),
-    ("settings.reset", {"names": ["area_s", "max_level"]}),
+    ("settings.reset", {"names": ["area_s", "slew_s"]}),
     ("session.keepalive", {}),
 )
 TRAFFIC_MS = 2000

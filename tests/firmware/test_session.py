@@ -103,6 +103,18 @@ def test_a_session_by_button_needs_no_host():
     assert (status["state"], status["origin"]) == ("RUNNING", "button")
 
 
+def test_a_host_may_hold_a_session_by_button_back_but_not_drive_it_on():
+    bench = Bench(remote=False)
+    bench.app.settings.set({"default_level": 4})
+    bench.run_ms(50)
+    bench.press(buttons.PLUS)
+    assert bench.call("session.level", level=5)["data"]["name"] == "local_only"
+    assert bench.call("session.level", level=2)["level"] == 2
+    assert bench.call("session.pause")["state"] == "PAUSED"
+    assert bench.call("session.resume")["data"]["name"] == "local_only"
+    assert bench.call("session.stop")["state"] == "IDLE"
+
+
 def test_all_refusals_come_at_once_with_remedies():
     bench = Bench(remote=False)
     bench.board.temperatures[2] = 300  # handle thermistor shorted

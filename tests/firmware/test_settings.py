@@ -57,11 +57,11 @@ def test_remote_start_is_for_the_buttons_alone():
     assert bench.app.settings["remote_start"] is False
 
 
-def test_calibration_waits_for_the_motor():
+def test_calibration_and_what_a_session_was_granted_under_wait_for_its_end():
     bench = Bench()
     bench.start()
-    error = bench.call("settings.set", values={"motor_ke_uvs": 12_000})
-    assert error["data"]["name"] == "motor_running"
+    for values in ({"motor_ke_uvs": 12_000}, {"max_level": 5}, {"session_limit_s": 300}):
+        assert bench.call("settings.set", values=values)["data"]["name"] == "motor_running"
     assert bench.call("settings.set", values={"area_s": 60})["changed"] == ["area_s"]
 
 
