@@ -13,6 +13,7 @@ MAX = float("inf")  # as fast as the machine goes
 SLICE_US = 40_000  # longest run without looking at the host
 TALKING_S = 5.0  # a host that sent a byte within this much wall time is there
 SILENT_US = 500_000  # … and holds time back when it has sent nothing for this much virtual time
+UNREAD_US = 200_000  # how far time may run past output that the host has not read
 HOLD_S = 0.25  # a host that reads nothing for this long is not waited for any longer
 CATCH_UP_S = 0.25  # after a longer gap (a suspended process) the lost time is not made up
 
@@ -30,6 +31,7 @@ class Pace:
     _heard_us: int = field(default=0, init=False)
     _unread: int = field(default=0, init=False)
     _unread_s: float = field(default=0.0, init=False)
+    _unread_us: int = field(default=0, init=False)
 
     def heard(self, wall_s: float, clock_us: int) -> None:
         """The host has sent something."""
@@ -41,10 +43,11 @@ class Pace:
         """Whether a host is there."""
         return wall_s - self._heard_s < TALKING_S
 
-    def unread(self, wall_s: float, waiting: int) -> None:
+    def unread(self, wall_s: float, clock_us: int, waiting: int) -> None:
         """How many bytes of output the host has not read yet."""
-        if waiting == 0 or waiting < self._unread or (self._unread == 0):
+        if waiting < self._unread or self._unread == 0:
             self._unread_s = wall_s
+            self._unread_us = clock_us
         self._unread = waiting
 
     def stalled(self, wall_s: float) -> bool:
@@ -54,7 +57,8 @@ class Pace:
     def allowance_us(self, wall_s: float, clock_us: int, busy: bool) -> int:
         """Virtual µs that may pass now, 0…SLICE_US. busy: something happens (the motor runs)."""
         rate = self.rate(wall_s, clock_us, busy)
-        if rate > 1.0 and self._unread and not self.stalled(wall_s):
+        behind = self._unread > 0 and clock_us - self._unread_us >= UNREAD_US
+        if rate > 1.0 and behind and not self.stalled(wall_s):
             self._rate = 0.0  # begin anew afterwards
             self.holding = True
             return 0

@@ -7,6 +7,7 @@ slice; hand over its bytes. Signals only set a flag, because the code they inter
 from __future__ import annotations
 
 import json
+import select
 import selectors
 import signal
 import socket
@@ -105,13 +106,14 @@ class Server:
         now = time.monotonic()
         us = self._pace.allowance_us(now, board.chip.clock_us, board.rig.duty > 0.0)
         if us:
-            board.run_ms(us / 1000)
+            board.run_to_line(us / 1000)
         self._speak(now)
         self._answer_later()
         self._keep_flash()
         self._watch()
         if self._pace.holding:
-            time.sleep(HOLD_NAP_S)  # no selector naps for less than a millisecond
+            # A selector cannot nap for less than a millisecond.
+            select.select(list(self._link.sockets()) if self._link else [], [], [], HOLD_NAP_S)
         elif self._pace.rate(now, board.chip.clock_us, board.rig.duty > 0.0) <= 1.0:
             self._sleep(IDLE_S)
         elif us == 0:
@@ -134,7 +136,7 @@ class Server:
         if link is None:
             return
         link.write(self.board.receive() if usb.host_reading or not link.full() else b"")
-        self._pace.unread(now, link.unread())
+        self._pace.unread(now, self.board.chip.clock_us, link.unread())
         if self._pace.stalled(now) and not self._pace.talking(now):
             link.discard()  # nobody has the port open: a real device's output is lost, too
         usb.host_reading = not link.full()

@@ -8,12 +8,15 @@ try:
     from typing import TYPE_CHECKING
 
     if TYPE_CHECKING:
+        from collections.abc import Callable
+
         from .chip import Chip
 except ImportError:
     pass
 
 POLLIN, POLLOUT, POLLERR, POLLHUP = 1, 4, 8, 16
 RING_BYTES = 512
+NEWLINE = 10
 FIFO_BYTES = 256  # output that the device can hold for a host that does not read
 WRITE_TIMEOUT_US = 500_000
 
@@ -22,6 +25,7 @@ class Usb:
     """The port as wire: the host's side is `feed` and `take`, the firmware's the streams below.
 
     host_reading: False makes output pile up; connected: False (cable out) discards it and takes no input;
+    on_line: called when the firmware has written the end of a line;
     read_us: time that the firmware spends on each byte it reads (about 100 on a Pico), 0 by default.
     """
 
@@ -36,6 +40,7 @@ class Usb:
         self._connected = True
         self.writable = True  # POLLOUT
         self.read_us = 0
+        self.on_line: Callable[[], object] | None = None
         self.dropped = 0  # output bytes lost for want of a reader
 
     def power_on(self) -> None:
@@ -140,6 +145,8 @@ class Usb:
             return n
         if self._reading:
             self._out += data
+            if self.on_line and data[n - 1] == NEWLINE:
+                self.on_line()
             return n
         for i in range(n):
             if not self.writable and not self._chip.wait(self._has_room, WRITE_TIMEOUT_US):

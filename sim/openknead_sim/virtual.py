@@ -82,6 +82,7 @@ class VirtualBoard:
         self._cut = False
         self._partial = b""
         self._exits = 0
+        self._stopped = False
         self._ids = itertools.count(1)
         self.chip.park = self._park
         self.chip.on_reset = self._on_reset
@@ -127,6 +128,15 @@ class VirtualBoard:
     def run_ms(self, ms: float) -> None:
         """Let virtual time pass."""
         self._run_to(self.chip.clock_us + round(ms * 1000))
+
+    def run_to_line(self, max_ms: float) -> None:
+        """Let time pass, but no further than to the end of the next line that the device writes."""
+        usb = self.chip.usb
+        usb.on_line = self._stop_here
+        try:
+            self._run_to(self.chip.clock_us + round(max_ms * 1000))
+        finally:
+            usb.on_line = None
 
     def run_until(self, done: Callable[[], object], max_ms: float, step_ms: float = STEP_MS) -> bool:
         """Let time pass until done() holds, looked at every step_ms; whether it did within max_ms."""
@@ -174,13 +184,17 @@ class VirtualBoard:
         self.send(framed({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
         end = self.chip.clock_us + round(timeout_ms * 1000)
         while True:
+            reply = None
             for message in self._messages():
                 if message.get("id") == number and "method" not in message:
-                    if "error" in message:
-                        e = message["error"]
-                        raise RpcError(e["code"], e["message"], e.get("data", {}))
-                    return message["result"]
-                self.notifications.append(message)
+                    reply = message
+                else:
+                    self.notifications.append(message)
+            if reply is not None:
+                if "error" in reply:
+                    e = reply["error"]
+                    raise RpcError(e["code"], e["message"], e.get("data", {}))
+                return reply["result"]
             if self.chip.clock_us >= end:
                 raise NotRunning(f"no reply to {method} within {timeout_ms:g} ms of virtual time")
             self.run_ms(RPC_STEP_MS)
@@ -213,7 +227,8 @@ class VirtualBoard:
 
     def _run_to(self, until_us: int) -> None:
         chip = self.chip
-        while chip.clock_us < until_us:
+        self._stopped = False
+        while chip.clock_us < until_us and not self._stopped:
             firmware = self._firmware
             if firmware is None:  # no power, or waiting in the boot ROM
                 chip.run_to(NEVER_US)
@@ -276,6 +291,10 @@ class VirtualBoard:
                 usb.put(b"\r\n>>> ")
             elif byte in b"\r\n\x01":
                 usb.put(NO_INTERPRETER.encode())
+
+    def _stop_here(self) -> None:
+        self._stopped = True
+        self.chip.run_to(self.chip.clock_us)
 
     def _park(self) -> None:
         assert self._hub is not None

@@ -1,7 +1,7 @@
 """Pace: virtual time against the wall clock and the host's behaviour, with times given by hand."""
 
 import pytest
-from openknead_sim.pace import HOLD_S, MAX, SILENT_US, SLICE_US, TALKING_S, Pace
+from openknead_sim.pace import HOLD_S, MAX, SILENT_US, SLICE_US, TALKING_S, UNREAD_US, Pace
 
 
 def simulated(pace: Pace, wall_s: float, clock_us: int, for_s: float, busy: bool = False) -> int:
@@ -53,18 +53,21 @@ def test_a_silent_host_gets_real_time_and_is_forgotten_in_the_end():
 def test_time_stands_still_until_output_is_read_but_not_for_ever():
     pace = Pace(MAX)
     pace.heard(10.0, 0)
-    pace.unread(10.0, 100)
-    assert pace.allowance_us(10.01, 0, True) == 0
+    pace.unread(10.0, 0, 100)
+    assert pace.allowance_us(10.005, UNREAD_US // 2, True) > 0
+    clock = UNREAD_US
+    assert pace.allowance_us(10.01, clock, True) == 0
     assert pace.holding
-    pace.unread(10.02, 40)  # it reads
-    assert pace.allowance_us(10.02 + HOLD_S * 0.9, 0, True) == 0
-    assert pace.allowance_us(10.02 + HOLD_S * 1.1, 0, True) > 0
-    pace.unread(10.5, 0)
+    pace.unread(10.02, clock, 40)  # it reads
+    clock += UNREAD_US
+    assert pace.allowance_us(10.02 + HOLD_S * 0.9, clock, True) == 0
+    assert pace.allowance_us(10.02 + HOLD_S * 1.1, clock, True) > 0
+    pace.unread(10.5, clock, 0)
     assert not pace.stalled(10.5)
 
 
 def test_real_time_waits_for_nobody():
     pace = Pace(1.0)
     pace.allowance_us(10.0, 0, False)
-    pace.unread(10.0, 100)
+    pace.unread(10.0, 0, 100)
     assert pace.allowance_us(10.01, 0, False) == pytest.approx(10_000, abs=1)
