@@ -1,9 +1,17 @@
-# demo · test · check · bench · emulator: each one visible line. Needs Python >= 3.11, make and a package index.
+# Each target is one visible line. Needs Python >= 3.11, make and a package index.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench emulator clean
+.PHONY: help demo test check bench emulator clean
+
+help:
+	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
+	@echo "make test      run the tests"
+	@echo "make check     lint, types, MicroPython's compiler, generated documents"
+	@echo "make bench     measure, print the figures, write build/bench.json"
+	@echo "make emulator  all tests on the emulated Pico; needs a MicroPython image"
+	@echo "make clean     remove .venv and build"
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -11,7 +19,7 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 demo: $(VENV)/installed
-	$(BIN)/knead demo
+	$(BIN)/knead demo --picture build/demo.svg
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not emulator_long'
