@@ -18,6 +18,7 @@ from openknead.link import open_link
 from openknead.model import Event, Hello, Sample, SampleReader, SessionEnd, SessionState, Setting, Status
 from openknead.schema import Items, Schema
 
+RESTART_S = 5.0  # a Pico is gone within a second
 IDLE = ("IDLE", "MAINTENANCE")  # states without a session
 
 
@@ -310,18 +311,26 @@ class Device:
         return None if cleared is None else str(cleared)
 
     def maintenance(self) -> None:
-        """Restart the device without its motor functions, for a host that changes its files."""
+        """Restart the device without its motor functions, for a host that changes its files.
+
+        Returns once it has gone down; `reconnect` then. Raises DeviceTimeout when it does not go down.
+        """
         self._restart("maintenance")
 
     def reboot(self) -> None:
-        """Restart the device."""
+        """Restart the device; as `maintenance`, but with all its functions."""
         self._restart("reboot")
 
     def _restart(self, method: str) -> None:
-        try:
-            self.call(method)
-        except (DeviceRestarted, LinkLost):
-            return  # it was quicker than its answer
+        with self.feed() as feed:
+            try:
+                self.call(method)
+                deadline = time.monotonic() + max(self.timeout, RESTART_S)
+                while time.monotonic() < deadline:
+                    feed.get(0.2)
+            except (DeviceRestarted, LinkLost):
+                return  # the boot event, or the USB port that went away with it
+        raise DeviceTimeout("the device promised to restart and did not")
 
 
 def ended(item: Sample | Event, running: bool) -> bool:

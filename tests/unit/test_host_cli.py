@@ -210,6 +210,28 @@ def test_all_reasons_of_a_refusal_are_printed_with_remedies(knead: Knead, peer: 
     assert (error["code"], len(error["refusals"])) == (-32010, 2)
 
 
+def test_a_parameter_out_of_range_is_named_with_its_range(knead: Knead, peer: Peer) -> None:
+    def refuse(params: Any) -> Any:
+        raise Answer(-32022, "out_of_range", param="level", min=1, max=11)
+
+    peer.answers["session.level"] = refuse
+    code, _, err = knead("level", "12")
+
+    assert code == 1
+    assert "level: out of range, allowed 1…11" in err
+
+
+def test_watch_without_a_terminal_prints_a_line_a_second(knead: Knead, peer: Peer) -> None:
+    def subscribed(params: Any) -> Any:
+        for t_ms in range(0, 3100, 100) if params["hz"] else ():
+            peer.sample(t_ms)
+        return params
+
+    peer.answers["telemetry.subscribe"] = subscribed
+
+    assert len(knead("watch", "--samples", "31")[1].splitlines()) == 4
+
+
 def test_exit_codes_tell_apart_port_timeout_and_protocol(knead: Knead, peer: Peer) -> None:
     assert knead("status", "--port", "/dev/not-there")[0] == 4
     peer.silent = {"status"}

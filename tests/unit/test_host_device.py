@@ -224,3 +224,23 @@ def test_a_refused_start_starts_no_heartbeat(peer: Peer) -> None:
         with pytest.raises(SettingError):
             device.start(level=3)
         assert not device._keeper.active
+
+
+def test_a_reboot_is_over_when_the_device_has_gone_down(peer: Peer) -> None:
+    def reboot(params: object) -> object:
+        threading.Timer(0.3, peer.event, ["boot", ""]).start()
+        return {"rebooting": True}
+
+    peer.answers["reboot"] = reboot
+    with connect(peer.port, timeout=HANG) as device:
+        began = time.monotonic()
+        device.reboot()
+
+        assert time.monotonic() - began >= 0.3
+
+
+def test_a_reboot_that_does_not_happen_is_a_timeout(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openknead.device.RESTART_S", 0.3)
+    peer.answers["reboot"] = lambda params: {"rebooting": True}
+    with connect(peer.port, timeout=0.3) as device, pytest.raises(DeviceTimeout, match="did not"):
+        device.reboot()

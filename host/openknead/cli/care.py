@@ -25,7 +25,7 @@ def maintenance(app: App) -> None:
     """
     with app.connect() as device:
         device.maintenance()
-        app.emit({"rebooting": True}, "restarting without motor functions; back with: knead reboot")
+        app.emit({"rebooting": True}, "restarted without motor functions; back with: knead reboot")
 
 
 @click.command()
@@ -34,4 +34,4 @@ def reboot(app: App) -> None:
     """Restart the device; unsaved settings are lost."""
     with app.connect() as device:
         device.reboot()
-        app.emit({"rebooting": True}, "restarting")
+        app.emit({"rebooting": True}, "restarted")

@@ -89,9 +89,11 @@ def error_lines(error: OpenKneadError) -> list[str]:
     """An error for people: the cause, then what to do."""
     lines = [f"error: {error.message}"]
     if isinstance(error, Refused):
-        lines += columns([(name, remedy) for name, remedy in error.refusals], "  ")
-    elif isinstance(error, SettingError) and error.problems:
+        return lines + columns([(name, remedy) for name, remedy in error.refusals], "  ")
+    if isinstance(error, SettingError) and error.problems:
         lines += [f"  {_problem(problem)}" for problem in error.problems]
+    elif "param" in error.data:
+        lines.append(f"  {_problem({**error.data, 'setting': error.data['param'], 'name': error.name})}")
     if error.remedy:
         lines.append(f"remedy: {error.remedy}")
     return lines

@@ -32,12 +32,12 @@ class View(Protocol):
 
 
 def choose(as_json: bool, words: Words, *, stream: bool = False, keys: bool = False) -> View:
-    """The view that fits: stream: JSON line by line (else silence); keys: mention the keys."""
+    """The view that fits. stream: to be followed rather than summed up at the end; keys: mention them."""
     if as_json:
         return JsonView() if stream else SilentView()
     if sys.stdout.isatty():
         return LiveView(words, keys)
-    return LineView(words)
+    return LineView(words, 1000 if stream else 60_000)
 
 
 class SilentView:
@@ -67,18 +67,19 @@ class JsonView(SilentView):
 
 
 class LineView:
-    """One line per minute of the device's time, and one per event: for logs and pipes."""
+    """One line per `period_ms` of the device's time, and one per event: for logs and pipes."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: Words, period_ms: int) -> None:
         self._words = words
-        self._minute: int | None = None
+        self._period_ms = period_ms
+        self._period: int | None = None
         self._last: Sample | None = None
 
     def sample(self, sample: Sample) -> None:
         self._last = sample
-        minute = (sample.elapsed_ms or sample.t_ms) // 60_000
-        if minute != self._minute:
-            self._minute = minute
+        period = (sample.elapsed_ms or sample.t_ms) // self._period_ms
+        if period != self._period:
+            self._period = period
             click.echo(f"{_time(sample)}  {reading(sample)}")
 
     def event(self, event: Event) -> None:
