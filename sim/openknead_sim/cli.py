@@ -123,7 +123,7 @@ def _serve(
     from .packaged import firmware_files, new_flash
     from .plant import Plant
     from .server import Server, stopped_by_signals
-    from .virtual import VirtualBoard
+    from .virtual import SETTLE_MS, VirtualBoard
 
     make_link = _links(tcp)
     old = flash is not None and flash.exists()
@@ -141,6 +141,7 @@ def _serve(
     board.plant.hand = _hand(hand, seed)
     board.rig.tach_fitted = not no_tach
     board.power_on()
+    board.run_ms(SETTLE_MS)
     if no_tach:
         board.rpc("settings.set", values={"tach_ppr": 0})
         board.receive()

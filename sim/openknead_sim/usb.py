@@ -39,6 +39,7 @@ class Usb:
         self._reading = True
         self._connected = True
         self.writable = True  # POLLOUT
+        self._flowing = True
         self.read_us = 0
         self.on_line: Callable[[], object] | None = None
         self.dropped = 0  # output bytes lost for want of a reader
@@ -141,12 +142,12 @@ class Usb:
     def put(self, data: "bytes | bytearray") -> int:
         """Write as MicroPython does; bytes that nobody takes within half a second are dropped."""
         n = len(data)
-        if self._chip.dead or not self._connected:
-            return n
-        if self._reading:
+        if self._flowing and not self._chip.dead:  # one byte at a time: the way has to be short
             self._out += data
-            if self.on_line and data[n - 1] == NEWLINE:
+            if data[-1] == NEWLINE and self.on_line:
                 self.on_line()
+            return n
+        if self._chip.dead or not self._connected or not n:
             return n
         for i in range(n):
             if not self.writable and not self._chip.wait(self._has_room, WRITE_TIMEOUT_US):
@@ -163,29 +164,32 @@ class Usb:
         return self.writable
 
     def _look_for_room(self) -> None:
+        self._flowing = self._connected and self._reading
         self.writable = self._connected and (self._reading or len(self._out) < FIFO_BYTES)
 
 
 class ByteInput:
     """sys.stdin.buffer. `read(n)` waits for all n bytes, as on the Pico."""
 
+    direction = POLLIN
+
     def __init__(self, usb: Usb) -> None:
-        self._usb = usb
+        self.usb = usb
 
     def poll(self, flags: int) -> int:
         """For select.poll."""
-        return POLLIN & flags if self._usb.count else 0
+        return POLLIN & flags if self.usb.count else 0
 
     def read(self, n: int = -1) -> bytes:
         """n bytes, waiting for them; without n, what is there (at least one)."""
-        usb = self._usb
+        usb = self.usb
         if n < 0:
             n = usb.count or 1
         return bytes([usb.get() for _ in range(n)])
 
     def readinto(self, buffer: bytearray) -> int:
         """Fill the buffer, waiting."""
-        get = self._usb.get
+        get = self.usb.get
         for i in range(len(buffer)):
             buffer[i] = get()
         return len(buffer)
@@ -194,14 +198,17 @@ class ByteInput:
         """To the next newline, waiting."""
         line = bytearray()
         while not line.endswith(b"\n"):
-            line.append(self._usb.get())
+            line.append(self.usb.get())
         return bytes(line)
 
 
 class TextInput:
     """sys.stdin."""
 
+    direction = POLLIN
+
     def __init__(self, usb: Usb) -> None:
+        self.usb = usb
         self.buffer = ByteInput(usb)
 
         self.poll = self.buffer.poll
@@ -218,20 +225,25 @@ class TextInput:
 class ByteOutput:
     """sys.stdout.buffer: bytes as they are."""
 
+    direction = POLLOUT
+
     def __init__(self, usb: Usb) -> None:
-        self._usb = usb
+        self.usb = usb
         self.write = usb.put
 
     def poll(self, flags: int) -> int:
         """For select.poll."""
-        usb = self._usb
+        usb = self.usb
         return POLLOUT & flags if usb.writable else 0
 
 
 class TextOutput:
     """sys.stdout: text, with newlines as carriage return and newline."""
 
+    direction = POLLOUT
+
     def __init__(self, usb: Usb) -> None:
+        self.usb = usb
         self.buffer = ByteOutput(usb)
 
         self.poll = self.buffer.poll
@@ -254,8 +266,8 @@ class Poll:
         self._chip = self.chip
         self._streams: list = []  # type: ignore[type-arg]  # [stream, flags]
         self._ready: list = []  # type: ignore[type-arg]
-        self._one: object = None  # the usual case of a single stream: its poll method
-        self._one_flags = 0
+        self._one_in: Usb | None = None  # the usual case of a single stream is answered at once
+        self._one_out: Usb | None = None
         self._one_ready: dict = {}  # type: ignore[type-arg]
 
     def register(self, stream: "ByteInput", flags: int = POLLIN | POLLOUT) -> None:
@@ -281,27 +293,26 @@ class Poll:
 
     def ipoll(self, timeout: int = -1, flags: int = 0) -> list:  # type: ignore[type-arg]
         """As `poll`, without a new list."""
-        one = self._one
-        if one and timeout == 0:
-            return self._one_ready[one(self._one_flags)]  # type: ignore[no-any-return, operator]
+        if timeout == 0:
+            if self._one_out is not None:
+                return self._one_ready[4 if self._one_out.writable else 0]  # type: ignore[no-any-return]
+            if self._one_in is not None:
+                return self._one_ready[1 if self._one_in.count else 0]  # type: ignore[no-any-return]
         if self._look() or timeout == 0:
             return self._ready
         self._chip.wait(self._look, timeout * 1000 if timeout > 0 else -1)
         return self._ready
 
     def _prepare(self) -> None:
+        self._one_in = self._one_out = None
         if len(self._streams) == 1:
             stream, flags = self._streams[0]
-            self._one = stream.poll
-            self._one_flags = flags
-            self._one_ready = {0: [], 1: [(stream, 1)], 4: [(stream, 4)], 5: [(stream, 5)]}
-        else:
-            self._one = None
+            self._one_ready = {0: [], 1: [(stream, 1)], 4: [(stream, 4)]}
+            if stream.direction & flags == POLLIN:
+                self._one_in = stream.usb
+            elif stream.direction & flags == POLLOUT:
+                self._one_out = stream.usb
 
     def _look(self) -> list:  # type: ignore[type-arg]
-        one = self._one
-        if one:
-            self._ready = self._one_ready[one(self._one_flags)]  # type: ignore[operator]
-        else:
-            self._ready = [(s, s.poll(f)) for s, f in self._streams if s.poll(f)]
+        self._ready = [(s, s.poll(f)) for s, f in self._streams if s.poll(f)]
         return self._ready

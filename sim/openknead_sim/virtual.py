@@ -66,6 +66,7 @@ class VirtualBoard:
         self.plant = plant or Plant(seed=seed)
         if hand is not None:
             self.plant.hand = hand
+        self.chip.clock_us = self.chip.world_us = self.plant.t_us  # a plant may have a past
         self.rig = Rig(self.chip, self.plant)
         self.flash = flash or new_flash()
         self.sandbox: Sandbox | None = None
@@ -105,6 +106,13 @@ class VirtualBoard:
             if not self.rpc("status")["remote_start"]:
                 raise NotRunning("the firmware did not enable remote start when MODE was held")
             self.receive()
+
+    def __enter__(self) -> VirtualBoard:
+        self.power_on()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.power_cut()
 
     def power_cut(self) -> None:
         """Take the power away at this instant. Time passes on (`run_ms`) with the motor coasting."""
@@ -269,6 +277,7 @@ class VirtualBoard:
     def _run_file(self, path: str) -> bool:
         """Run a file as MicroPython does at boot; False: it asked for a soft reset."""
         assert self.sandbox is not None
+        self.chip.interrupt_char = 3
         try:
             self.sandbox.run(path)
         except SystemExit:
@@ -285,7 +294,6 @@ class VirtualBoard:
         while True:
             byte = usb.get()
             if byte == 4:
-                self.chip.interrupt_char = 3
                 return
             if byte == 3:
                 usb.put(b"\r\n>>> ")
