@@ -9,12 +9,12 @@ from typing import Any, Self
 
 from openknead import ports
 from openknead.channel import Channel
-from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError
+from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError, PortBusy
 from openknead.feed import Feed
 from openknead.handshake import greet
 from openknead.hub import Hub
 from openknead.keeper import Keeper
-from openknead.link import open_link
+from openknead.link import BUSY_RETRY_S, open_link
 from openknead.model import Event, Hello, Sample, SampleReader, SessionEnd, SessionState, Setting, Status
 from openknead.schema import Items, Schema
 
@@ -48,12 +48,7 @@ class Device:
         self._open()
 
     def _open(self) -> None:
-        self.channel = Channel(open_link(self.port))
-        try:
-            self.hello = greet(self.channel, self.timeout)
-        except BaseException:
-            self.channel.close()
-            raise
+        self.channel, self.hello = self._greeted()
         self._schema = Schema(self.hello.content, self.call)
         self._samples: SampleReader | None = None
         self._last_raw: object = None
@@ -62,6 +57,27 @@ class Device:
         self._keeper = Keeper(self.channel)
         self.channel.tick = self._keeper.tick
         self.channel.listen(self._heard)
+
+    def _greeted(self) -> tuple[Channel, Hello]:
+        """A channel on which the device has answered `hello`.
+
+        A socket that hangs up at once serves another host just now: tried again as a locked port is.
+        """
+        deadline = time.monotonic() + BUSY_RETRY_S
+        while True:
+            channel = Channel(open_link(self.port))
+            try:
+                return channel, greet(channel, self.timeout)
+            except LinkLost as problem:
+                channel.close()
+                if not channel.link.shared and not self.port.startswith("socket://"):
+                    raise
+                if time.monotonic() > deadline:
+                    raise PortBusy(f"{self.port} hangs up at once: it serves another host") from problem
+            except BaseException:
+                channel.close()
+                raise
+            time.sleep(0.05)
 
     def close(self) -> None:
         """Release the port. A session started from here ends by itself after `host_timeout_s`."""

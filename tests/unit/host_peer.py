@@ -54,7 +54,8 @@ class Answer(Exception):
 class Peer:
     """A device of sorts; a context manager. `answers`: method → function of its params."""
 
-    def __init__(self, *, tcp: bool = False) -> None:
+    def __init__(self, *, tcp: bool = False, hang_ups: int = 0) -> None:
+        """hang_ups: so many connections are closed at once before one is served."""
         self.requests: list[dict[str, Any]] = []
         self.silent: set[str] = set()  # methods that get no answer
         self.garble: Callable[[bytes], bytes] = lambda line: line  # what happens to lines on their way out
@@ -81,6 +82,7 @@ class Peer:
             "session.keepalive": lambda params: self._session(self.state),
             "telemetry.subscribe": lambda params: {"hz": params["hz"]},
         }
+        self._hang_ups = hang_ups
         self._stop = threading.Event()
         self._door: socket.socket | None = None
         if tcp:
@@ -132,6 +134,8 @@ class Peer:
         if self._door:
             self._door.settimeout(5)
             with suppress(OSError):
+                for _ in range(self._hang_ups):
+                    self._door.accept()[0].close()
                 self._fds = [self._door.accept()[0].detach()]
         reader = LineReader(limit=1 << 20)
         while not self._stop.is_set() and self._fds:

@@ -285,3 +285,13 @@ def test_a_guest_that_does_not_read_stops_nobody(peer: Peer) -> None:
 def test_a_port_that_is_locked_and_not_shared_is_busy(peer: Peer) -> None:
     with connect(peer.port), pytest.raises(PortBusy):
         connect(peer.port)
+
+
+def test_a_socket_that_serves_another_host_is_busy() -> None:
+    with Peer(tcp=True, hang_ups=1000) as peer, pytest.raises(PortBusy, match="another host"):
+        connect(peer.port)
+
+
+def test_a_socket_that_becomes_free_is_taken() -> None:
+    with Peer(tcp=True, hang_ups=2) as peer, connect(peer.port) as device:
+        assert device.status().state == "IDLE"
