@@ -27,6 +27,7 @@ def load() -> ModuleType:
         micropython = ModuleType("micropython")
         vars(micropython)["const"] = lambda value: value
         sys.modules["micropython"] = micropython
+    sys.pycache_prefix = str(ROOT / "build" / "pycache")  # firmware/ is copied to boards as it is
     folder = str(ROOT / "firmware")
     if folder not in sys.path:
         sys.path.insert(0, folder)

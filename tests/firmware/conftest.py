@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 HERE = Path(__file__).parent
+sys.pycache_prefix = str(HERE.parents[1] / "build" / "pycache")  # firmware/ is copied to boards as it is
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "firmware")]
 
 micropython = ModuleType("micropython")
