@@ -74,6 +74,7 @@ class Server:
             self._watch()
             link.close()
             self.board.chip.usb.connected = False
+            self._pace.unread(time.monotonic(), self.board.chip.clock_us, 0)
             self._run_file.write(None)
 
     def stop(self) -> None:
@@ -112,8 +113,8 @@ class Server:
         self._keep_flash()
         self._watch()
         if self._pace.holding:
-            # A selector cannot nap for less than a millisecond.
-            select.select(list(self._link.sockets()) if self._link else [], [], [], HOLD_NAP_S)
+            # A selector cannot nap for less than a millisecond; select on nothing is an error on Windows.
+            select.select([self._wake, *(self._link.sockets() if self._link else ())], [], [], HOLD_NAP_S)
         elif self._pace.rate(now, board.chip.clock_us, board.rig.duty > 0.0) <= 1.0:
             self._sleep(IDLE_S)
         elif us == 0:
@@ -183,12 +184,12 @@ class Server:
 
 @contextmanager
 def stopped_by_signals(server: Server) -> Iterator[None]:
-    """SIGINT and SIGTERM end `serve`, and with it the run file goes."""
+    """SIGINT, SIGTERM and a terminal that is closed end `serve`, and with it the run file goes."""
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         server.stop()
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = [signal.signal(number, on_signal) for number in numbers]
     try:
         yield

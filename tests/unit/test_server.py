@@ -141,8 +141,8 @@ def test_tcp_serves_one_host_and_tells_the_second(start):
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_run_file_is_private_and_goes_with_the_board(start, number):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_the_run_file_is_private_and_goes_with_the_board(start, name):
     board = start()
     entry = board.entry()
     assert entry["port"] == board.port
@@ -150,7 +150,7 @@ def test_the_run_file_is_private_and_goes_with_the_board(start, number):
     assert entry["control"] == board.announced["control"]
     assert stat.S_IMODE(board.run_file.stat().st_mode) == 0o600
     assert [b["port"] for b in running()] == [board.port]
-    assert board.end(number) == 0
+    assert board.end(getattr(signal, name)) == 0
     assert not board.run_file.exists()
     assert running() == []
 

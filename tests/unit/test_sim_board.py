@@ -6,7 +6,7 @@ import pytest
 from openknead_sim import rig as wiring
 from openknead_sim.chip import WDT_RESET
 from openknead_sim.packaged import firmware_files, firmware_folder, new_flash
-from openknead_sim.plant import Hand
+from openknead_sim.plant import Hand, Plant
 from openknead_sim.virtual import NotRunning, RpcError, VirtualBoard
 
 BLINK = """
@@ -336,6 +336,47 @@ def test_a_thermistor_that_comes_off_is_noticed():
     board.rig.ntc_override[0] = 3.3
     board.run_ms(3000)
     assert board.rpc("status")["motor_dc"] is None
+
+
+def test_the_firmware_runs_over_the_wrap_of_its_clock():
+    plant = Plant(seed=1)
+    plant.t_us = (1 << 30) - 5_000_000
+    board = VirtualBoard(remote_start=True, plant=plant, hand=Hand(0.3))
+    board.power_on()
+    board.rpc("session.start", level=2, run_s=60)
+    for _ in range(10):
+        board.run_ms(1000)
+        assert board.rpc("session.keepalive")["state"] == "RUNNING"
+    assert board.chip.clock_us > 1 << 30
+    assert board.rpc("status")["elapsed_ms"] == pytest.approx(10_000, abs=50)
+
+
+def test_a_tick_can_be_made_slow_from_outside():
+    board = VirtualBoard()
+    board.power_on()
+    board.run_ms(500)
+    board.chip.call_us = 300
+    board.run_ms(500)
+    board.chip.call_us = 0
+    assert board.rpc("status")["tick_worst_us"] >= 300
+
+
+def test_run_to_line_stops_at_the_end_of_a_line():
+    board = board_with(
+        "import sys, time\nwhile True:\n    time.sleep_ms(100)\n    sys.stdout.buffer.write(b'x\\n')"
+    )
+    board.run_to_line(10_000)
+    assert board.now_ms == 100
+    assert board.receive() == b"x\n"
+    board.run_to_line(50)
+    assert board.now_ms == 150
+
+
+def test_leaving_a_board_takes_its_power_away():
+    with VirtualBoard() as board:
+        board.run_ms(100)
+        assert board.powered
+    assert not board.powered
 
 
 def test_no_answer_is_an_error_of_its_own():
