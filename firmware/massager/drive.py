@@ -16,6 +16,7 @@ UNIT = const(1_000_000)  # position units a level
 TICKS_PER_S = const(100)
 FALL_STEP = const(20_000)  # ramp-down at the end: 500 ms a level
 FALL_MS_PER_LEVEL = const(500)
+DIP_RETURN = const(20)  # ticks of the way back from a dip
 DERATE_STEP = const(2_000)  # a limiter takes down (and gives back) one level in 5 s
 
 OPM_PER_MV_UVS = const(9549)  # back-EMF in mV = uV*s/rad * opm / (60000 / 2 pi)
@@ -88,8 +89,8 @@ class Drive:
         return self.position // (UNIT // FALL_MS_PER_LEVEL)
 
     def dip(self, ms):
-        """A short dip in the rate that the hand feels."""
-        self._dip_ticks = ms // 10
+        """A dip in the rate that the hand feels, for `ms`; a slope leads back, against overshoot."""
+        self._dip_ticks = ms // 10 + DIP_RETURN
 
     def step(self, rate_opm, current_ma, supply_mv):
         """One tick: returns the duty 0…65535 for the measured rate, motor current and supply voltage."""
@@ -129,11 +130,14 @@ class Drive:
             demand = RATE_LEVEL_1_OPM + RATE_STEP_OPM * (milli - 1000) // 1000
         else:
             demand = milli * RATE_LEVEL_1_OPM // 1000
-        if self._dip_ticks:
-            self._dip_ticks -= 1
-            demand = demand * 3 // 4
+        dip = self._dip_ticks
+        if dip:
+            self._dip_ticks = dip = dip - 1
+            demand -= demand * (dip if dip < DIP_RETURN else DIP_RETURN) // (4 * DIP_RETURN)
         self.demand_opm = demand
         error = demand - rate_opm
+        if milli < 1000:  # a slow shaft is seen late, before its first turn not at all
+            error = error * milli // 1000 if rate_opm else 0
         ke = self._ke
         integral = self._integral_uv
         voltage = ke * demand // OPM_PER_MV_UVS + self._no_load_mv + (self._kp * error + integral) // 1000
@@ -150,7 +154,7 @@ class Drive:
             voltage = highest
         elif voltage < 0:
             voltage = 0
-        else:  # the integral only moves while the voltage is free to follow it
+        elif not dip:  # the integral only moves while the voltage is free to follow it
             integral += error * self._ki // TICKS_PER_S
             if integral > INTEGRAL_LIMIT_UV:
                 integral = INTEGRAL_LIMIT_UV

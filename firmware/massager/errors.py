@@ -88,6 +88,11 @@ class RpcError(Exception):
     """A request cannot be done. args: (code, data) with data a dict of what is at hand beyond the table."""
 
 
+def clip(name):
+    """What a host called something, fit for a reply: MicroPython's JSON takes any value for a key."""
+    return name[:32] if isinstance(name, str) else "(no name)"
+
+
 def describe(code, data):
     """The error object of a reply."""
     for row in ERRORS:

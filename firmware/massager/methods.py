@@ -92,7 +92,7 @@ def _fault(safety):
 def _settings_get(app, params):
     name = params["name"]
     if name not in app.settings.values:
-        raise RpcError(errors.UNKNOWN_SETTING, {"setting": name})
+        raise RpcError(errors.UNKNOWN_SETTING, {"setting": errors.clip(name)})
     return {"name": name, "value": app.settings[name]}
 
 
@@ -116,7 +116,7 @@ def _settings_reset(app, params):
     names = params.get("names")
     for name in names or ():
         if not isinstance(name, str) or name not in table.ROWS:
-            raise RpcError(errors.UNKNOWN_SETTING, {"setting": name})
+            raise RpcError(errors.UNKNOWN_SETTING, {"setting": errors.clip(name)})
     return _change(app, app.settings.defaults(names))
 
 
@@ -133,7 +133,7 @@ def _change(app, changes):
 
 def _setting_error(error):
     name, kind = error
-    data = {"setting": name[:32]}
+    data = {"setting": errors.clip(name)}
     for row in errors.ERRORS:
         if row[0] == _SETTING_ERRORS[kind]:
             data["name"] = row[1]
@@ -297,11 +297,11 @@ def call(app, name, params):
     """Run a method. Returns its result; raises RpcError."""
     row = BY_NAME.get(name)
     if row is None:
-        raise RpcError(errors.UNKNOWN_METHOD, {"method": name[:32]})
+        raise RpcError(errors.UNKNOWN_METHOD, {"method": errors.clip(name)})
     spec = row[2]
     for param in params:
         if param not in spec:
-            raise RpcError(errors.INVALID_PARAMS, {"param": param[:32]})
+            raise RpcError(errors.INVALID_PARAMS, {"param": errors.clip(param)})
     for param in spec:
         kind = spec[param]
         if param not in params:

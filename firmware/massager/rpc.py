@@ -18,6 +18,7 @@ MARGIN_US = const(1_000)
 PUMP = const(8)  # bytes sent between two looks at the clock
 DROP_TICKS = const(100)  # a line that the host does not read is dropped after a second
 ID_MAX = const(0x3FFFFFFF)
+REPLY_ROOM = wire.REPLY_MAX - 6  # without checksum and newline
 
 
 class Rpc:
@@ -148,10 +149,14 @@ def answer(app, line):
         result = methods.call(app, method, params)
         text = result.text if isinstance(result, methods.Encoded) else _dumps(result)
         reply = '{"jsonrpc":"2.0","id":%s,"result":%s}' % (json.dumps(request_id), text)
-        if len(reply) > wire.REPLY_MAX - 6:
+        if len(reply) > REPLY_ROOM:
             raise RpcError(errors.INTERNAL_ERROR, {"reason": "reply too long"})
     except RpcError as e:
         reply = _error(request_id, e.args[0], e.args[1])
+        if len(reply.encode()) > REPLY_ROOM:
+            reply = _error(request_id, e.args[0], {})
+    except Exception as e:  # a session must not end because a request found a hole
+        reply = _error(request_id, errors.INTERNAL_ERROR, {"reason": type(e).__name__})
     return reply if "id" in request else None
 
 

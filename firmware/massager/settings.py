@@ -223,7 +223,7 @@ class Settings:
 
     def defaults(self, names=None):
         """Defaults of the named settings (all when None) as a dict of changes."""
-        return {name: _default(ROWS[name]) for name in (names or ROWS)}
+        return {name: _default(ROWS[name]) for name in (ROWS if names is None else names)}
 
 
 def _default(row):

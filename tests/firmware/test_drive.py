@@ -131,8 +131,28 @@ def test_a_dip_lowers_the_demand_for_its_time_only():
     drive.dip(300)
     run(drive, 30)
     assert drive.demand_opm == 750
-    run(drive, 1)
+    rising = [drive.demand_opm for _ in follow(drive, drives.DIP_RETURN)]
+    assert rising == sorted(rising)
     assert drive.demand_opm == 1000
+
+
+def test_the_loop_does_not_wind_up_in_a_dip():
+    drive = make(drive_kp=0)
+    drive.rise_to(1)
+    run(drive, 300)
+    before = drive.voltage_mv
+    drive.dip(300)
+    for _ in range(30 + drives.DIP_RETURN):
+        drive.step(1000, 200, 12_000)  # a shaft too heavy to follow
+    assert drive.voltage_mv == before
+
+
+def test_a_shaft_that_is_not_seen_yet_gets_the_feed_forward_alone():
+    drive = make()
+    drive.rise_to(1)
+    for _ in range(50):
+        drive.step(0, 200, 12_000)
+    assert drive.voltage_mv == 11_000 * drive.demand_opm // drives.OPM_PER_MV_UVS + 2380 * 200 // 1000
 
 
 def test_every_value_stays_a_small_integer_of_the_pico():

@@ -181,4 +181,4 @@ def test_the_buzzer_can_be_silenced_and_the_motor_still_dips():
         bench.run_ms(10)
         demands.add(bench.app.drive.demand_opm)
         assert bench.board.hz == 0
-    assert demands == {1000, 750}
+    assert min(demands) == 750 and max(demands) == 1000
