@@ -34,7 +34,8 @@ class Usb:
         self._ring = bytearray(RING_BYTES)
         self._first = 0
         self.count = 0
-        self._backlog = b""
+        self._backlog = b""  # sent by the host, not yet in the ring
+        self._taken = 0  # so many of its bytes are
         self._out = bytearray()
         self._reading = True
         self._connected = True
@@ -46,7 +47,7 @@ class Usb:
 
     def power_on(self) -> None:
         """Empty both directions."""
-        self._first = self.count = 0
+        self._first = self.count = self._taken = 0
         self._backlog = b""
         if not self._reading:
             self._out = bytearray()
@@ -62,17 +63,18 @@ class Usb:
         if interrupt >= 0:
             at = data.rfind(bytes([interrupt]))
             if at >= 0:
-                self._first = self.count = 0
+                self._first = self.count = self._taken = 0
                 self._backlog = b""
                 data = data[at + 1 :]
                 self._chip.interrupt = self._chip.attention = True
-        self._backlog = self._backlog + data if self._backlog else bytes(data)
+        self._backlog = self._backlog[self._taken :] + data if self._backlog else bytes(data)
+        self._taken = 0
         self._fill()
 
     @property
     def backlog(self) -> int:
         """Bytes that the host has sent and the ring had no room for."""
-        return len(self._backlog)
+        return len(self._backlog) - self._taken
 
     def take(self) -> bytes:
         """All output since the last call, as the host would read it."""
@@ -107,13 +109,15 @@ class Usb:
         self._look_for_room()
         if not connected:
             self._backlog = b""
+            self._taken = 0
 
     def _fill(self) -> None:
         room = RING_BYTES - self.count
-        part = self._backlog[:room]
-        if not part:
-            return
-        self._backlog = self._backlog[room:]
+        part = self._backlog[self._taken : self._taken + room]
+        self._taken += room
+        if self._taken >= len(self._backlog):
+            self._backlog = b""
+            self._taken = 0
         at = self._first + self.count
         for byte in part:
             self._ring[at % RING_BYTES] = byte
@@ -133,7 +137,7 @@ class Usb:
         byte = self._ring[self._first]
         self._first = (self._first + 1) % RING_BYTES
         self.count -= 1
-        if self._backlog:
+        if self._backlog and self.count <= RING_BYTES // 2:
             self._fill()
         if self.read_us:
             self._chip.sleep_us(self.read_us)
