@@ -302,6 +302,11 @@ class Poll:
                 return self._one_ready[4 if self._one_out.writable else 0]  # type: ignore[no-any-return]
             if self._one_in is not None:
                 return self._one_ready[1 if self._one_in.count else 0]  # type: ignore[no-any-return]
+        source = self._one_in
+        chip = self._chip
+        if source and timeout > 0 and not source.count and chip.clock_us + timeout * 1000 < chip.limit_us:
+            chip.sleep_us(timeout * 1000)  # nothing can come before then
+            return self._one_ready[1 if source.count else 0]  # type: ignore[no-any-return]
         if self._look() or timeout == 0:
             return self._ready
         self._chip.wait(self._look, timeout * 1000 if timeout > 0 else -1)
