@@ -74,11 +74,11 @@ def test_resetting_no_setting_resets_none():
     assert bench.app.settings["area_s"] == 60
 
 
-PIECES = tuple(
-    """{ } [ ] , : " "jsonrpc" "2.0" "id" "method" "params" "session.start" "settings.set" "values" "level"
+TEXT = """{ } [ ] , : " "jsonrpc" "2.0" "id" "method" "params" "session.start" "settings.set" "values" "level"
     "run_s" "names" "settings.reset" "status" "schema" "section" "start" "area_s" "name" "settings.get" "hz"
-    "telemetry.subscribe" 1 -1 0 1.5 1e999 NaN null true false 99999999999999999999 *1A2B \\ \\u12 \xe9""".split()
-)
+    1 -1 0 1.5 1e999 NaN null true false 99999999999999999999 *1A2B \\ \\u12 \xe9
+    "telemetry.subscribe" """
+PIECES = TEXT.split()
 
 
 def test_two_thousand_shuffled_requests_harm_nothing():
