@@ -121,6 +121,7 @@ class TcpLink:
         address = self._listener.getsockname()
         self.port = f"socket://{address[0]}:{address[1]}"
         self._client: socket.socket | None = None
+        self._refused: list[socket.socket] = []  # told that the port is busy, not gone yet
         self._queue = bytearray()
 
     def sockets(self) -> Iterable[int | socket.socket]:
@@ -167,16 +168,21 @@ class TcpLink:
 
     def close(self) -> None:
         self._hang_up()
+        for client in self._refused:
+            client.close()
         self._listener.close()
 
     def _accept(self) -> None:
+        self._refused = [client for client in self._refused if not _gone(client)]
         with suppress(BlockingIOError):
             while True:
                 client, _address = self._listener.accept()
                 if self._client is not None:
+                    client.setblocking(False)
                     with suppress(OSError):
-                        client.sendall(json.dumps(BUSY, separators=(",", ":")).encode() + b"\n")
-                    client.close()
+                        client.send(json.dumps(BUSY, separators=(",", ":")).encode() + b"\n")
+                        client.shutdown(socket.SHUT_WR)
+                    self._refused.append(client)
                     continue
                 client.setblocking(False)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -247,3 +253,17 @@ class LineServer:
 def has_pty() -> bool:
     """Whether this system has pseudo-terminals."""
     return sys.platform != "win32"
+
+
+def _gone(client: socket.socket) -> bool:
+    """Whether a refused client has hung up. Until then what it sends is read: closing earlier would reset the
+    connection and the client would never see why."""
+    try:
+        while client.recv(READ_BYTES):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    client.close()
+    return True

@@ -133,6 +133,7 @@ def test_tcp_serves_one_host_and_tells_the_second(start):
         assert call(port, "hello")["sim"] == "desktop"
         number = int(board.port.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", number), timeout=PATIENCE_S) as second:
+            second.sendall(b"a request that it will not answer\n")
             line = second.makefile("rb").readline()
         assert json.loads(line)["error"]["data"]["name"] == "port_busy"
         assert call(port, "hello")["sim"] == "desktop"
