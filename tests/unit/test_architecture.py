@@ -213,3 +213,9 @@ def test_names_of_the_tree_are_seen() -> None:
     assert "openknead.cli.root" in graph(HOST)
     assert "openknead_sim.plant.motor" in graph(SIM)
     assert not HARDWARE_MODULES - set(sys.stdlib_module_names) - {"machine", "rp2"}
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """pytest imports them as top-level modules and takes one folder's file for the other's."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))
