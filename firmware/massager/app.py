@@ -153,13 +153,15 @@ class App:
             if not self._reset_ticks:
                 board.reset()
         left_us = board.ticks_diff(until_us, board.ticks_us())
+        # Before talking: a busy host leaves no time after it, and then a collection falls into a request.
+        if self.garbage >= GARBAGE_MAX and left_us > COLLECT_US:
+            self.garbage = 0
+            board.collect()
+            left_us = board.ticks_diff(until_us, board.ticks_us())
         while left_us > 0:
             stuck = left_us < rpc.MARGIN_US or talk(until_us)
             left_us = board.ticks_diff(until_us, board.ticks_us())
-            if self.garbage >= GARBAGE_MAX and left_us > COLLECT_US:
-                self.garbage = 0
-                board.collect()
-            elif left_us > 0:
+            if left_us > 0:
                 if stuck:
                     board.sleep_us(left_us)
                 else:
