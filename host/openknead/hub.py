@@ -16,33 +16,15 @@ import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from openknead import rundir
 from openknead.channel import Channel, Message
 from openknead.errors import DeviceRestarted, LinkLost, OpenKneadError
 from openknead.framing import REQUEST_LIMIT, FrameError, LineReader, decode, encode
 
-if TYPE_CHECKING:
-    from openknead.link import SocketLink
-
 _T_MASK = 0x3FFFFFFF
 SLACK_MS = 5  # half a tick: samples come on ticks, and a comparison must not miss one by a millisecond
-
-
-def join(port: str) -> SocketLink | None:
-    """A link to `port` through the process that shares it, None when nobody does."""
-    from openknead.link import SocketLink
-
-    share = rundir.read_living(rundir.share_file(port))
-    if not share:
-        return None
-    try:
-        host, _, number = str(share["address"]).rpartition(":")
-        hello = encode({"token": share["token"]})
-        return SocketLink(port, (host, int(number)), shared=True, first=hello)
-    except (KeyError, ValueError, OpenKneadError):
-        return None  # it is just ending; the port itself will tell
 
 
 class _Client:

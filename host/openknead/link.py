@@ -12,15 +12,17 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from openknead import ports
+from openknead import ports, rundir
 from openknead.errors import (
     DeviceTimeout,
     LinkLost,
+    OpenKneadError,
     PortBusy,
     PortError,
     PortNotFound,
     PortPermission,
 )
+from openknead.framing import encode
 
 if TYPE_CHECKING:
     import serial
@@ -131,11 +133,9 @@ def open_link(port: str) -> Link:
 
     A port that is busy is tried for BUSY_RETRY_S. Raises a PortError.
     """
-    from openknead import hub
-
     deadline = time.monotonic() + BUSY_RETRY_S
     while True:
-        link = hub.join(port)
+        link = _join(port)
         if link:
             return link
         try:
@@ -144,6 +144,19 @@ def open_link(port: str) -> Link:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.05)
+
+
+def _join(port: str) -> SocketLink | None:
+    """A link to `port` through the process that shares it (see hub.py), None when nobody does."""
+    share = rundir.read_living(rundir.share_file(port))
+    if not share:
+        return None
+    try:
+        host, _, number = str(share["address"]).rpartition(":")
+        hello = encode({"token": share["token"]})
+        return SocketLink(port, (host, int(number)), shared=True, first=hello)
+    except (KeyError, ValueError, OpenKneadError):
+        return None  # it is just ending; the port itself will tell
 
 
 def _open_directly(port: str) -> Link:
