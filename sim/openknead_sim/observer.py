@@ -44,9 +44,6 @@ class Breach:
     promise: str
     detail: str
 
-    def __str__(self) -> str:
-        return f"{self.at_us / 1e6:.3f} s: {self.promise}: {self.detail}"
-
 
 class Observer:
     """Feed it with `look` at least once a tick, and with what the transcript says.

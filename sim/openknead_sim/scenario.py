@@ -1,106 +1,35 @@
 """Scenario: plays a scenario file on a virtual board in virtual time, through the real RPC text.
 
-An Observer watches the pins all the while, whatever the file expects. Time goes on from tick to tick of the
-firmware, so that the transcript is never older than that.
+An Observer watches the pins all the while, whatever the file expects.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .analog import ntc_volts
-from .chip import FUNC_SIO, PWRON_RESET, WDT_RESET
-from .observer import TICK_US, Observer, attach, level_rate
-from .plant import Params, Plant
-from .rig import BUZZER, MOT_PH, MOT_PWM, RUN_REQ
+from .chip import PWRON_RESET, WDT_RESET
+from .observer import TICK_US, level_rate
 from .scenario_file import SENSORS, Expect, Scenario, ScenarioError, Step, hand, load
-from .virtual import NotRunning, RpcError, VirtualBoard
+from .stage import Result, Stage
+from .virtual import NotRunning, RpcError
 
-__all__ = ["Result", "Scenario", "ScenarioError", "Stage", "load", "run"]
+__all__ = ["Result", "Scenario", "ScenarioError", "load", "run"]
 
-KEEPALIVE_US = 1_000_000
-BOOT_MS = 200
 STAYS_OFF_US = 1_000_000
 SENSOR_VOLTS = {"open": 3.3, "short": 0.0, "sound": None}
-WD_KICK = 2
-SAFE_LOW = (RUN_REQ, MOT_PWM, MOT_PH, WD_KICK, BUZZER)
-TRANSCRIPT_LINES = 40  # of it in a message
-
-
-@dataclass
-class Result:
-    """What a scenario came to. problems: what did not hold, empty when all did; transcript: what was said
-    and done; observer: has the figures seen at the pins."""
-
-    scenario: Scenario
-    observer: Observer
-    problems: list[str] = field(default_factory=list)
-    transcript: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        lines = [f"{self.scenario.path}: {self.scenario.title}: {'failed' if self.problems else 'held'}"]
-        lines += [f"  {problem}" for problem in self.problems]
-        if self.problems:
-            lines.append("  the end of the transcript:")
-            lines += [f"    {line}" for line in self.transcript[-TRANSCRIPT_LINES:]]
-        return "\n".join(lines)
 
 
 def run(path: Path | str) -> Result:
     """Play a file. Raises ScenarioError when it cannot be used; what did not hold is in the result."""
-    return Stage(load(path)).play()
+    return Player(load(path)).play()
 
 
-class Stage:
-    """A board, its observer and its transcript, for scenarios and for tests that need more than a file says.
-
-    board: the VirtualBoard, ready (remote start enabled unless as_shipped); asked: level granted last.
-    """
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-        conditions = scenario.board
-        plant = Plant(
-            Params(**conditions.get("plant", {})), scenario.seed, soc=float(conditions.get("charge", 1.0))
-        )
-        if "ambient_c" in conditions:
-            plant.heat.ambient_c = float(conditions["ambient_c"])
-            plant.heat.soak(plant.heat.ambient_c)
-        self.board = board = VirtualBoard(
-            scenario.seed, remote_start=not conditions.get("as_shipped", False), plant=plant
-        )
-        board.rig.tach_fitted = conditions.get("tach", True)
-        self.result = Result(scenario, Observer())
-        self.observer = self.result.observer
-        self._tick_us = 0
-        board.chip.watch(WD_KICK, self._ticked)
-        self.look = attach(self.observer, board)
-        self.keepalive = conditions.get("keepalive", True)
-        self.state = "IDLE"
-        self.asked = 0
-        self.events: list[tuple[int, str]] = []
-        self._boots = 0
-        self._values: dict[str, Any] = {}
-        board.power_on()
-        board.run_ms(BOOT_MS)
-        self._settings(conditions.get("settings", {}))
-        board.notifications.clear()
-        board.receive()
-        self._boots = board.boots
-        self._zero_us = board.chip.clock_us
-        self._next_keepalive_us = 0
-        if "hand" in conditions:
-            plant.hand = hand(conditions["hand"], self._zero_us / 1e6)
-
-    @property
-    def now_us(self) -> int:
-        """Microseconds since time 0 of the scenario."""
-        return self.board.chip.clock_us - self._zero_us
+class Player(Stage):
+    """Does what a scenario says and checks what it expects."""
 
     def play(self) -> Result:
         """Do everything the file says and check what it expects."""
@@ -118,117 +47,14 @@ class Stage:
         self._drain()
         breaches = self.observer.breaches
         breaks = self.scenario.breaks
-        self.result.problems += [f"the observer saw, at {b}" for b in breaches if b.promise not in breaks]
+        for breach in breaches:
+            if breach.promise not in breaks:
+                at_s = (breach.at_us - self.zero_us) / 1e6
+                self.result.problems.append(f"the observer: at {at_s:.3f} s {breach.promise}: {breach.detail}")
         for promise in breaks:
             if not any(breach.promise == promise for breach in breaches):
                 self.result.problems.append(f"{promise} was to be broken and held: take it out of `breaks`")
         return self.result
-
-    def _ticked(self, _pin: int) -> None:
-        self._tick_us = self.board.chip.clock_us
-
-    # -- time and talk ------------------------------------------------------------------------------
-
-    def run_to(self, at_us: int) -> None:
-        """Let time pass until at_us of the scenario, the host alive unless it is to be silent."""
-        board = self.board
-        while self.now_us < at_us:
-            piece = TICK_US - (board.chip.clock_us - self._tick_us) % TICK_US
-            board.run_ms(min(piece, at_us - self.now_us) / 1000)
-            self._drain()
-            if self.now_us >= self._next_keepalive_us:
-                self._next_keepalive_us = self.now_us + KEEPALIVE_US
-                if self.keepalive and self.state in ("RUNNING", "PAUSED", "ENDING") and board.powered:
-                    self.rpc("session.keepalive")
-
-    def run_s(self, seconds: float) -> None:
-        """Let so many seconds pass."""
-        self.run_to(self.now_us + round(seconds * 1e6))
-
-    def rpc(self, method: str, **params: Any) -> Any:
-        """Call a method: its result. Raises RpcError or NotRunning."""
-        quiet = method in ("session.keepalive", "status")
-        if not quiet:
-            self._note(f"> {method} {json.dumps(params)}")
-        try:
-            result = self.board.rpc(method, **params)
-        except RpcError as e:
-            self._note(f"< {e} {json.dumps(e.data)}")
-            raise
-        finally:
-            self._drain(raw=False)
-        if not quiet:
-            self._note(f"< {json.dumps(result)}")
-        self._heard(method, params, result)
-        return result
-
-    def _heard(self, method: str, params: dict[str, Any], result: Any) -> None:
-        if method in ("session.start", "session.level"):
-            self._ask(params["level"])
-        elif method in ("session.stop", "session.pause"):
-            self.observer.stop(self.board.chip.clock_us)
-        elif method == "fault.clear":
-            self.observer.fault(None)
-        elif method == "status":
-            fault = result["fault"]
-            self.observer.fault(fault["name"] if fault else None)
-        elif method in ("settings.set", "settings.reset"):
-            self._settings({})
-
-    def _settings(self, changes: dict[str, Any]) -> None:
-        if changes:
-            self.board.rpc("settings.set", values=changes)
-        start: int | None = 0
-        while start is not None:
-            page = self.board.rpc("settings.list", start=start)
-            self._values.update(page["values"])
-            start = page["next"]
-        self.observer.slew_s = float(self._values["slew_s"])
-
-    def _ask(self, level: int) -> None:
-        self.asked = level
-        self.observer.asked(level)
-
-    def _drain(self, raw: bool = True) -> None:
-        board = self.board
-        if raw:
-            board.notifications += board._messages()
-        if board.boots != self._boots:
-            self._boots = board.boots
-            self.state = "IDLE"
-            self.observer.restarted()
-            self._note(f"the board starts, number {board.boots}")
-        for message in board.notifications:
-            if message.get("method") == "event":
-                self._event(message["params"])
-            elif "error" in message or "result" in message:
-                self._note(f"< {json.dumps(message)}")
-        board.notifications.clear()
-
-    def _event(self, params: dict[str, Any]) -> None:
-        name, value = params["name"], params.get("value")
-        text = " ".join(
-            str(part) for part in (name, _joined(value), params.get("reason")) if part is not None
-        )
-        self.events.append((self.now_us, text))
-        self._note(f"! {text}")
-        if name == "state":
-            self.state = str(value)
-            self.observer.session(self.state)
-        elif name == "fault":
-            self.observer.fault(str(value))
-        elif name == "button" and value in ("plus", "minus"):
-            self._level_by_button(1 if value == "plus" else -1)
-
-    def _level_by_button(self, step: int) -> None:
-        values = self._values
-        if self.state == "IDLE" and step > 0:
-            self._ask(values["default_level"])
-        elif self.state in ("RUNNING", "PAUSED"):
-            self._ask(min(max(self.asked + step, values["min_level"]), values["max_level"]))
-
-    def _note(self, text: str) -> None:
-        self.result.transcript.append(f"{self.now_us / 1e6:9.3f} {text}")
 
     # -- actions ------------------------------------------------------------------------------------
 
@@ -289,7 +115,7 @@ class Stage:
         self.board.chip.usb.host_reading = step.value
 
     def _do_hand(self, step: Step) -> None:
-        self.board.plant.hand = hand(step.value, self._zero_us / 1e6)
+        self.board.plant.hand = hand(step.value, self.zero_us / 1e6)
 
     def _do_supply_v(self, step: Step) -> None:
         self.board.plant.supply_override_v = None if step.value == "own" else float(step.value)
@@ -365,23 +191,6 @@ class Stage:
         for key, value in wanted.items():
             self._compare(place, key, self.measure(key), value)
 
-    def measure(self, name: str) -> Any:
-        """A quantity of board or plant by its name in scenario files."""
-        board = self.board
-        rig = board.rig
-        chip = board.chip
-        if name in ("led", "buzzer_hz"):
-            return getattr(rig, name)
-        if name in ("boots", "at_prompt"):
-            return getattr(board, name)
-        if name == "duty":
-            return chip.mean(MOT_PWM)
-        if name == "run_req":
-            return chip.levels[RUN_REQ] == 1
-        if name == "pins_low":
-            return all(chip.levels[pin] == 0 and chip.func[pin] == FUNC_SIO for pin in SAFE_LOW)
-        return getattr(board.plant, {"charge": "soc"}.get(name, name))
-
     def _check_follows_pct(self, place: str, percent: float) -> None:
         rate = self.board.plant.rate_opm
         asked = level_rate(self.asked)
@@ -436,7 +245,3 @@ def _is(event: str, wanted: str) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _joined(value: Any) -> Any:
-    return ",".join(value) if isinstance(value, list) else value

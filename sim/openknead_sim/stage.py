@@ -1,0 +1,218 @@
+"""Stage: a virtual board under an observer, with a host that keeps its session alive, and a transcript.
+
+Scenario files are played on it (`scenario`), and tests that need more than a file says use it as it is. Time
+goes on from tick to tick of the firmware, so that the transcript is never older than that.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from .chip import FUNC_SIO
+from .observer import TICK_US, Observer, attach
+from .plant import Params, Plant
+from .rig import BUZZER, MOT_PH, MOT_PWM, RUN_REQ
+from .scenario_file import Scenario, hand
+from .virtual import RpcError, VirtualBoard
+
+KEEPALIVE_US = 1_000_000
+BOOT_MS = 200
+WD_KICK = 2
+SAFE_LOW = (RUN_REQ, MOT_PWM, MOT_PH, WD_KICK, BUZZER)
+TRANSCRIPT_LINES = 40  # of it in a message
+
+
+@dataclass
+class Result:
+    """What a scenario came to. problems: what did not hold, empty when all did; transcript: what was said
+    and done; observer: has the figures seen at the pins."""
+
+    scenario: Scenario
+    observer: Observer
+    problems: list[str] = field(default_factory=list)
+    transcript: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = [f"{self.scenario.path}: {self.scenario.title}: {'failed' if self.problems else 'held'}"]
+        lines += [f"  {problem}" for problem in self.problems]
+        if self.problems:
+            lines.append("  the end of the transcript:")
+            lines += [f"    {line}" for line in self.transcript[-TRANSCRIPT_LINES:]]
+        return "\n".join(lines)
+
+
+class Stage:
+    """A board, its observer and its transcript, for scenarios and for tests that need more than a file says.
+
+    board: the VirtualBoard, ready (remote start enabled unless as_shipped); asked: level granted last;
+    zero_us: the board's clock at time 0.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        conditions = scenario.board
+        plant = Plant(
+            Params(**conditions.get("plant", {})), scenario.seed, soc=float(conditions.get("charge", 1.0))
+        )
+        if "ambient_c" in conditions:
+            plant.heat.ambient_c = float(conditions["ambient_c"])
+            plant.heat.soak(plant.heat.ambient_c)
+        self.board = board = VirtualBoard(
+            scenario.seed, remote_start=not conditions.get("as_shipped", False), plant=plant
+        )
+        board.rig.tach_fitted = conditions.get("tach", True)
+        self.result = Result(scenario, Observer())
+        self.observer = self.result.observer
+        self._tick_us = 0
+        board.chip.watch(WD_KICK, self._ticked)
+        self.look = attach(self.observer, board)
+        self.keepalive = conditions.get("keepalive", True)
+        self.state = "IDLE"
+        self.asked = 0
+        self.events: list[tuple[int, str]] = []
+        self._boots = 0
+        self._values: dict[str, Any] = {}
+        board.power_on()
+        board.run_ms(BOOT_MS)
+        self._settings(conditions.get("settings", {}))
+        board.notifications.clear()
+        board.receive()
+        self._boots = board.boots
+        self.zero_us = board.chip.clock_us
+        self._next_keepalive_us = 0
+        if "hand" in conditions:
+            plant.hand = hand(conditions["hand"], self.zero_us / 1e6)
+
+    @property
+    def now_us(self) -> int:
+        """Microseconds since time 0 of the scenario."""
+        return self.board.chip.clock_us - self.zero_us
+
+    def _ticked(self, _pin: int) -> None:
+        self._tick_us = self.board.chip.clock_us
+
+    # -- time and talk ------------------------------------------------------------------------------
+
+    def run_to(self, at_us: int) -> None:
+        """Let time pass until at_us of the scenario, the host alive unless it is to be silent."""
+        board = self.board
+        while self.now_us < at_us:
+            piece = TICK_US - (board.chip.clock_us - self._tick_us) % TICK_US
+            board.run_ms(min(piece, at_us - self.now_us) / 1000)
+            self._drain()
+            if self.now_us >= self._next_keepalive_us:
+                self._next_keepalive_us = self.now_us + KEEPALIVE_US
+                if self.keepalive and self.state in ("RUNNING", "PAUSED", "ENDING") and board.powered:
+                    self.rpc("session.keepalive")
+
+    def run_s(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        self.run_to(self.now_us + round(seconds * 1e6))
+
+    def rpc(self, method: str, **params: Any) -> Any:
+        """Call a method: its result. Raises RpcError or NotRunning."""
+        quiet = method in ("session.keepalive", "status")
+        if not quiet:
+            self._note(f"> {method} {json.dumps(params)}")
+        try:
+            result = self.board.rpc(method, **params)
+        except RpcError as e:
+            self._note(f"< {e} {json.dumps(e.data)}")
+            raise
+        finally:
+            self._drain(raw=False)
+        if not quiet:
+            self._note(f"< {json.dumps(result)}")
+        self._heard(method, params, result)
+        return result
+
+    def _heard(self, method: str, params: dict[str, Any], result: Any) -> None:
+        if method in ("session.start", "session.level"):
+            self._ask(params["level"])
+        elif method in ("session.stop", "session.pause"):
+            self.observer.stop(self.board.chip.clock_us)
+        elif method == "fault.clear":
+            self.observer.fault(None)
+        elif method == "status":
+            fault = result["fault"]
+            self.observer.fault(fault["name"] if fault else None)
+        elif method in ("settings.set", "settings.reset"):
+            self._settings({})
+
+    def _settings(self, changes: dict[str, Any]) -> None:
+        if changes:
+            self.board.rpc("settings.set", values=changes)
+        start: int | None = 0
+        while start is not None:
+            page = self.board.rpc("settings.list", start=start)
+            self._values.update(page["values"])
+            start = page["next"]
+        self.observer.slew_s = float(self._values["slew_s"])
+
+    def _ask(self, level: int) -> None:
+        self.asked = level
+        self.observer.asked(level)
+
+    def _drain(self, raw: bool = True) -> None:
+        board = self.board
+        if raw:
+            board.notifications += board._messages()
+        if board.boots != self._boots:
+            self._boots = board.boots
+            self.state = "IDLE"
+            self.observer.restarted()
+            self._note(f"the board starts, number {board.boots}")
+        for message in board.notifications:
+            if message.get("method") == "event":
+                self._event(message["params"])
+            elif "error" in message or "result" in message:
+                self._note(f"< {json.dumps(message)}")
+        board.notifications.clear()
+
+    def _event(self, params: dict[str, Any]) -> None:
+        name, value = params["name"], params.get("value")
+        text = " ".join(
+            str(part) for part in (name, _joined(value), params.get("reason")) if part is not None
+        )
+        self.events.append((self.now_us, text))
+        self._note(f"! {text}")
+        if name == "state":
+            self.state = str(value)
+            self.observer.session(self.state)
+        elif name == "fault":
+            self.observer.fault(str(value))
+        elif name == "button" and value in ("plus", "minus"):
+            self._level_by_button(1 if value == "plus" else -1)
+
+    def _level_by_button(self, step: int) -> None:
+        values = self._values
+        if self.state == "IDLE" and step > 0:
+            self._ask(values["default_level"])
+        elif self.state in ("RUNNING", "PAUSED"):
+            self._ask(min(max(self.asked + step, values["min_level"]), values["max_level"]))
+
+    def _note(self, text: str) -> None:
+        self.result.transcript.append(f"{self.now_us / 1e6:9.3f} {text}")
+
+    def measure(self, name: str) -> Any:
+        """A quantity of board or plant by its name in scenario files."""
+        board = self.board
+        rig = board.rig
+        chip = board.chip
+        if name in ("led", "buzzer_hz"):
+            return getattr(rig, name)
+        if name in ("boots", "at_prompt"):
+            return getattr(board, name)
+        if name == "duty":
+            return chip.mean(MOT_PWM)
+        if name == "run_req":
+            return chip.levels[RUN_REQ] == 1
+        if name == "pins_low":
+            return all(chip.levels[pin] == 0 and chip.func[pin] == FUNC_SIO for pin in SAFE_LOW)
+        return getattr(board.plant, {"charge": "soc"}.get(name, name))
+
+
+def _joined(value: Any) -> Any:
+    return ",".join(value) if isinstance(value, list) else value
