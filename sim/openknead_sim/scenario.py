@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from .analog import ntc_volts
 from .chip import PWRON_RESET, WDT_RESET
@@ -17,7 +17,7 @@ from .scenario_file import SENSORS, Expect, Scenario, ScenarioError, Step, hand,
 from .stage import Result, Stage
 from .virtual import NotRunning, RpcError
 
-__all__ = ["Result", "Scenario", "ScenarioError", "load", "run"]
+__all__ = ["Player", "Result", "Scenario", "ScenarioError", "load", "run"]
 
 STAYS_OFF_US = 1_000_000
 SENSOR_VOLTS = {"open": 3.3, "short": 0.0, "sound": None}
@@ -30,6 +30,8 @@ def run(path: Path | str) -> Result:
 
 class Player(Stage):
     """Does what a scenario says and checks what it expects."""
+
+    PLANT: ClassVar = {"supply_ohm": "supply_extra_ohm", "charge": "soc"}  # where the plant's name differs
 
     def play(self) -> Result:
         """Do everything the file says and check what it expects."""
@@ -50,7 +52,9 @@ class Player(Stage):
         for breach in breaches:
             if breach.promise not in breaks:
                 at_s = (breach.at_us - self.zero_us) / 1e6
-                self.result.problems.append(f"the observer: at {at_s:.3f} s {breach.promise}: {breach.detail}")
+                self.result.problems.append(
+                    f"the observer: at {at_s:.3f} s {breach.promise}: {breach.detail}"
+                )
         for promise in breaks:
             if not any(breach.promise == promise for breach in breaches):
                 self.result.problems.append(f"{promise} was to be broken and held: take it out of `breaks`")
@@ -64,8 +68,7 @@ class Player(Stage):
         getattr(self, f"_do_{step.action}", self._set_plant)(step)
 
     def _set_plant(self, step: Step) -> None:
-        names = {"supply_ohm": "supply_extra_ohm", "charge": "soc"}
-        setattr(self.board.plant, names.get(step.action, step.action), step.value)
+        setattr(self.board.plant, self.PLANT.get(step.action, step.action), step.value)
 
     def _do_press(self, step: Step) -> None:
         self.board.hold(step.value)

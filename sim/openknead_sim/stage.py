@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .chip import FUNC_SIO
+from .flash import Flash
 from .observer import TICK_US, Observer, attach
 from .plant import Params, Plant
 from .rig import BUZZER, MOT_PH, MOT_PWM, RUN_REQ
@@ -50,7 +51,8 @@ class Stage:
     zero_us: the board's clock at time 0.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, flash: Flash | None = None) -> None:
+        """flash: an earlier board's, or one with other firmware; None = new, with the packaged firmware."""
         self.scenario = scenario
         conditions = scenario.board
         plant = Plant(
@@ -60,7 +62,7 @@ class Stage:
             plant.heat.ambient_c = float(conditions["ambient_c"])
             plant.heat.soak(plant.heat.ambient_c)
         self.board = board = VirtualBoard(
-            scenario.seed, remote_start=not conditions.get("as_shipped", False), plant=plant
+            scenario.seed, remote_start=not conditions.get("as_shipped", False), flash=flash, plant=plant
         )
         board.rig.tach_fitted = conditions.get("tach", True)
         self.result = Result(scenario, Observer())
