@@ -18,7 +18,7 @@ from massager.store import Store, StoreError
 
 TICK_US = const(10_000)
 COLLECT_US = const(6_000)  # garbage is collected when so much of a tick is left,
-GARBAGE_MAX = const(16)  # once so many lines were worked on
+GARBAGE_MAX = const(4_000)  # once so many characters were worked on, each worth ten bytes of heap or more
 RESET_TICKS = const(10)  # lets the last reply leave before a restart
 TIME_MASK = const(0x3FFFFFFF)
 MAINTENANCE_FILE = "maintenance"
@@ -43,7 +43,7 @@ class App:
         self.content = files.content_hash()
         self.uptime_ms = 0
         self.tick_worst_us = 0
-        self.garbage = 0  # lines worked on since the last collection
+        self.garbage = 0  # characters worked on since the last collection
         self.rpc = rpc.Rpc(self)
         self._driving = False
         self._fault_seen = self._limiters_seen = 0
@@ -63,6 +63,7 @@ class App:
         self.sense.configure()
         self.drive.configure()
         self.safety.configure()
+        self.session.configure()
 
     def save_settings(self):
         """Write the settings to flash; returns the record's number. Raises StoreError."""

@@ -35,6 +35,7 @@ class Player:
         self._index = 0
         self._left_ms = 0
         self._sounding = False
+        self.playing = False  # a beep or the silence after it is under way
 
     def play(self, cue):
         """Start a cue. Returns the length of its motor dip in ms."""
@@ -43,10 +44,13 @@ class Player:
         self._index = 0
         self._left_ms = 0
         self._sounding = False
+        self.playing = True
         return row[3]
 
     def tick(self, dt_ms):
         """Go on by dt_ms."""
+        if not self.playing:
+            return
         if self._left_ms > dt_ms:
             self._left_ms -= dt_ms
             return
@@ -54,7 +58,7 @@ class Player:
         index = self._index
         if index >= len(beeps):
             self._board.buzz(0)
-            self._left_ms = 0
+            self.playing = False
             return
         hz, on_ms, off_ms = beeps[index]
         if self._sounding:

@@ -88,12 +88,10 @@ class Rpc:
                 if left_us < HANDLE_US:
                     return True
                 self._handle()
-                self._app.garbage += 1
             elif self._due or self._app.events.count:
                 if left_us < COMPOSE_US:
                     return True
                 self._notify()
-                self._app.garbage += 1
             else:
                 return False
 
@@ -104,6 +102,7 @@ class Rpc:
             self._writer.drop()
 
     def _send(self, text):
+        self._app.garbage += len(text)
         self._writer.begin(text, self._checked)
 
     def _notify(self):
@@ -119,6 +118,7 @@ class Rpc:
         kind = self._pending
         self._pending = wire.NONE
         reader = self._reader
+        self._app.garbage += reader.length
         self._checked = reader.checked
         if kind == wire.TOO_LONG:
             self._send(_error(None, errors.LINE_TOO_LONG, {}))

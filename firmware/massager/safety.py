@@ -38,6 +38,12 @@ _HEAT = tuple(
         (faults.HANDLE_HOT, faults.HANDLE_SENSOR),
     )
 )
+_OVER_CURRENT = 1 << faults.OVER_CURRENT
+_STALL = 1 << faults.STALL
+_CURRENT_SENSOR = 1 << faults.CURRENT_SENSOR
+_TICK_OVERRUN = 1 << faults.TICK_OVERRUN
+_FAST = _OVER_CURRENT | _STALL | _CURRENT_SENSOR | _TICK_OVERRUN
+_FAST_CODES = (faults.OVER_CURRENT, faults.STALL, faults.CURRENT_SENSOR, faults.TICK_OVERRUN)
 _DEBOUNCE_MS = array("h", [0] + [row[7] for row in faults.FAULTS])
 
 
@@ -53,6 +59,7 @@ class Safety:
         self._version = -1
         self._slow = 0
         self._limited_ticks = 0
+        self._timing = 0  # codes whose timer runs, bit `1 << code`
         self._timers_ms = array("h", [0] * len(_DEBOUNCE_MS))
         self._hot_channels = 0
         self.fault = faults.NONE
@@ -74,15 +81,21 @@ class Safety:
     def check(self, motor_on, period_us):
         """Judge one tick. motor_on: the session drives the motor; period_us: since the last tick began."""
         sense = self._sense
-        self._judge(faults.OVER_CURRENT, sense.fast_ma > _OVER_CURRENT_MA, TICK_MS)
+        drive = self._drive
+        bad = 0
+        if sense.fast_ma > _OVER_CURRENT_MA:
+            bad = _OVER_CURRENT
         if motor_on:
-            drive = self._drive
             demand = drive.demand_opm
-            stalled = demand >= STALL_DEMAND_OPM and sense.rate_opm * 3 < demand
-            self._judge(faults.STALL, stalled, TICK_MS)
-            mute = drive.voltage_mv > drive.bemf_mv + DRIVEN_MV and sense.current_ma < _NO_CURRENT_MA
-            self._judge(faults.CURRENT_SENSOR, mute, TICK_MS)
-            self._judge(faults.TICK_OVERRUN, period_us > _TICK_MAX_US, TICK_MS)
+            if demand >= STALL_DEMAND_OPM and sense.rate_opm * 3 < demand:
+                bad |= _STALL
+            if sense.current_ma < _NO_CURRENT_MA and drive.voltage_mv > drive.bemf_mv + DRIVEN_MV:
+                bad |= _CURRENT_SENSOR
+            if period_us > _TICK_MAX_US:
+                bad |= _TICK_OVERRUN
+        if bad or self._timing & _FAST:  # in a calm tick there is nothing to time
+            for code in _FAST_CODES:
+                self._judge(code, bad >> code & 1, TICK_MS)
         slow = self._slow
         self._slow = (slow + 1) & 3
         if slow == 3:
@@ -90,8 +103,8 @@ class Safety:
         else:
             self._check_heat(slow)
         limiters = self.limiters & ~faults.LIMIT_CURRENT
-        self._drive.derate = limiters != 0
-        if self._drive.limited:
+        drive.derate = limiters != 0
+        if drive.limited:
             self._limited_ticks = LIMITED_TICKS
         if self._limited_ticks:
             self._limited_ticks -= 1
@@ -114,10 +127,11 @@ class Safety:
     def _judge(self, code, bad, elapsed_ms):
         timers = self._timers_ms
         if not bad:
-            if timers[code]:
-                timers[code] = 0
-                self.active &= ~(1 << code)
+            timers[code] = 0
+            self._timing &= ~(1 << code)
+            self.active &= ~(1 << code)
             return
+        self._timing |= 1 << code
         timer = timers[code] + elapsed_ms
         if timer <= _DEBOUNCE_MS[code]:
             timers[code] = timer
@@ -134,14 +148,18 @@ class Safety:
     def _check_heat(self, channel):
         value = self._sense.temperatures_dc[channel]
         hot, sensor, limit, fault, hysteresis = _HEAT[channel]
-        self._judge(sensor, value == INVALID, SLOW_MS)
+        timing = self._timing
+        if value == INVALID or timing >> sensor & 1:
+            self._judge(sensor, value == INVALID, SLOW_MS)
         bit = 1 << channel
         if value >= limit:
             self._hot_channels |= bit
         elif value < limit - hysteresis:
             self._hot_channels &= ~bit
-        # Once tripped, the cause lasts until the limiter lets go.
-        self._judge(hot, value >= fault or (self.active >> hot & 1 and self._hot_channels & bit), SLOW_MS)
+        if value >= fault or timing >> hot & 1:
+            # Once tripped, the cause lasts until the limiter lets go.
+            lasts = self.active >> hot & 1 and self._hot_channels & bit
+            self._judge(hot, value >= fault or lasts, SLOW_MS)
         if self._hot_channels:
             self.limiters |= faults.LIMIT_HEAT
         else:

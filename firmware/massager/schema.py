@@ -4,7 +4,7 @@ import json
 
 from massager import cues, errors, events, faults, session, settings, telemetry
 
-PAGE = 560  # characters after which a page is full; keeps a reply within the line and the tick
+PAGE = 400  # characters after which a page is full; keeps a reply within the line and the tick
 
 
 def _setting(row):

@@ -108,6 +108,12 @@ class Session:
         self.elapsed_ms = self.run_ms = 0
         self._area_ms = self._paused_ms = self._silent_ms = 0
         self._warned = False
+        self.configure()
+
+    def configure(self):
+        """Take the settings over."""
+        self._host_timeout_ms = self._settings["host_timeout_s"] * 1000
+        self._area_limit_ms = self._settings["area_s"] * 1000
 
     def active(self):
         """Whether a session is under way, paused or not."""
@@ -221,7 +227,7 @@ class Session:
             return
         if self.origin == REMOTE:
             self._silent_ms += dt_ms
-            if self._silent_ms > self._settings["host_timeout_s"] * 1000:
+            if self._silent_ms > self._host_timeout_ms:
                 self.stop(HOST_LOST)
                 return
         if state == PAUSED:
@@ -241,7 +247,7 @@ class Session:
             if not self._warned and self.run_ms > WARN_MS:
                 self._warned = True
                 self.cue = cues.LAST_30_S
-        elif self._area_ms >= self._settings["area_s"] * 1000:
+        elif self._area_ms >= self._area_limit_ms:
             self._area_ms = 0
             self.cue = cues.MOVE_ON
 

@@ -197,6 +197,7 @@ class Bench:
     def start(self, level=1, run_s=600):
         """A remote session that never loses its host."""
         self.app.settings.values["host_timeout_s"] = 10_000
+        self.app.configure()
         result = self.call("session.start", level=level, run_s=run_s)
         assert result.get("state") == "RUNNING", result
         return result
