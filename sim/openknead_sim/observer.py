@@ -23,7 +23,10 @@ RATE_STEP_OPM = 270.0
 OVER_PART = 0.05  # overshoot that the rate may have: part of the demand …
 OVER_OPM = 90.0  # … and so much beside
 SOFT_OVER_OPM = 200.0  # below level 1 a tach with a pulse a turn sees the rate late
-LIFT_PART = 0.15  # … while the hand's load changes fast
+LIFT_PART = 0.4  # … while the hand lifts off or the supply comes back, faster than any loop follows
+LIFT_STEP = 0.02  # fall of the load from look to look that counts as such
+LIFT_US = 600_000
+FREE_STEP = 5.0  # a blocked shaft is free again: the rate is not judged for as long
 COAST_US = 3_000_000  # a motor that still coasts at a start has this long to come under the demand
 
 PROMISES = ("off_without_session", "fifteen_minutes", "rate", "stop_at_once", "first_fault_kept")
@@ -73,7 +76,7 @@ class Observer:
         self._stop_down = False
         self._fault: str | None = None
         self._told: set[str] = set()
-        self._lift_us = -COAST_US
+        self._lift_us = self._free_us = -COAST_US
         self._load = 0.0
 
     # -- the transcript -----------------------------------------------------------------------------
@@ -121,7 +124,8 @@ class Observer:
     ) -> None:
         """One look. duty 0…1 at MOT_PWM; run_req: level of RUN_REQ; rate_opm: true rate of the shaft.
 
-        load: anything that tells how hard the hand brakes (pressure, torque); only its changes count.
+        load: anything that tells how much the shaft is held back (pressure, torque, missing supply; 10 more
+        while it is blocked); only its falls count.
         """
         on = run_req or duty > 0.0
         past_us = now_us - self._now_us
@@ -149,8 +153,10 @@ class Observer:
             self.longest_us = length_us
         if length_us > HARD_LIMIT_US + TICK_US:
             self._breach("fifteen_minutes", f"the motor is driven since {length_us / 1e6:.2f} s")
-        if load < self._load - 0.02:
+        if load < self._load - LIFT_STEP:
             self._lift_us = now_us
+            if load < self._load - FREE_STEP:
+                self._free_us = now_us
         self._load = load
         self._look_at_rate(now_us, past_us, rate_opm)
 
@@ -172,12 +178,12 @@ class Observer:
                     self._breach("rate", f"{rate_opm:.0f} opm, {demand:.0f} asked for, long after the start")
                 return
             self._following = True
-        if over <= 0.0:
+        if over <= 0.0 or now_us - self._free_us < LIFT_US:
             return
         if envelope >= 1.0:
             self.worst_over_opm = max(self.worst_over_opm, over)
             self.worst_over_pct = max(self.worst_over_pct, 100.0 * over / demand)
-        part = LIFT_PART if now_us - self._lift_us < 500_000 else OVER_PART
+        part = LIFT_PART if now_us - self._lift_us < LIFT_US else OVER_PART
         beside = OVER_OPM if envelope >= 1.0 else SOFT_OVER_OPM
         if over > part * demand + beside:
             self._breach("rate", f"{rate_opm:.0f} opm where level {envelope:.2f} asks for {demand:.0f}")
@@ -224,7 +230,7 @@ def attach(observer: Observer, board: VirtualBoard) -> Callable[[], None]:
             levels[RUN_REQ] == 1,
             plant.rate_opm,
             rig.pressed("stop"),
-            plant.pressure + 60.0 * plant.extra_nm,
+            plant.pressure + 60.0 * plant.extra_nm - 0.05 * plant.supply_v + (10.0 if plant.blocked else 0.0),
         )
 
     def move_on(now_us: int) -> None:

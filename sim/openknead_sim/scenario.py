@@ -64,7 +64,7 @@ class Player(Stage):
 
     def _do(self, step: Step) -> None:
         if step.action != "rpc":
-            self._note(f"# {step.action} {step.value} {step.more or ''}".rstrip())
+            self.note(f"# {step.action} {step.value} {step.more or ''}".rstrip())
         getattr(self, f"_do_{step.action}", self._set_plant)(step)
 
     def _set_plant(self, step: Step) -> None:

@@ -75,6 +75,7 @@ class Stage:
         self.asked = 0
         self.events: list[tuple[int, str]] = []
         self._boots = 0
+        self._settings_stale = False
         self._values: dict[str, Any] = {}
         board.power_on()
         board.run_ms(BOOT_MS)
@@ -104,6 +105,8 @@ class Stage:
             piece = TICK_US - (board.chip.clock_us - self._tick_us) % TICK_US
             board.run_ms(min(piece, at_us - self.now_us) / 1000)
             self._drain()
+            if self._settings_stale:
+                self._settings({})
             if self.now_us >= self._next_keepalive_us:
                 self._next_keepalive_us = self.now_us + KEEPALIVE_US
                 if self.keepalive and self.state in ("RUNNING", "PAUSED", "ENDING") and board.powered:
@@ -117,16 +120,16 @@ class Stage:
         """Call a method: its result. Raises RpcError or NotRunning."""
         quiet = method in ("session.keepalive", "status")
         if not quiet:
-            self._note(f"> {method} {json.dumps(params)}")
+            self.note(f"> {method} {json.dumps(params)}")
         try:
             result = self.board.rpc(method, **params)
         except RpcError as e:
-            self._note(f"< {e} {json.dumps(e.data)}")
+            self.note(f"< {e} {json.dumps(e.data)}")
             raise
         finally:
             self._drain(raw=False)
         if not quiet:
-            self._note(f"< {json.dumps(result)}")
+            self.note(f"< {json.dumps(result)}")
         self._heard(method, params, result)
         return result
 
@@ -140,10 +143,13 @@ class Stage:
         elif method == "status":
             fault = result["fault"]
             self.observer.fault(fault["name"] if fault else None)
+            self.state = result["state"]
+            self.observer.session(self.state)
         elif method in ("settings.set", "settings.reset"):
             self._settings({})
 
     def _settings(self, changes: dict[str, Any]) -> None:
+        self._settings_stale = False
         if changes:
             self.board.rpc("settings.set", values=changes)
         start: int | None = 0
@@ -165,12 +171,12 @@ class Stage:
             self._boots = board.boots
             self.state = "IDLE"
             self.observer.restarted()
-            self._note(f"the board starts, number {board.boots}")
+            self.note(f"the board starts, number {board.boots}")
         for message in board.notifications:
             if message.get("method") == "event":
                 self._event(message["params"])
             elif "error" in message or "result" in message:
-                self._note(f"< {json.dumps(message)}")
+                self.note(f"< {json.dumps(message)}")
         board.notifications.clear()
 
     def _event(self, params: dict[str, Any]) -> None:
@@ -179,8 +185,10 @@ class Stage:
             str(part) for part in (name, _joined(value), params.get("reason")) if part is not None
         )
         self.events.append((self.now_us, text))
-        self._note(f"! {text}")
-        if name == "state":
+        self.note(f"! {text}")
+        if name == "boot":
+            self._settings_stale = True
+        elif name == "state":
             self.state = str(value)
             self.observer.session(self.state)
         elif name == "fault":
@@ -195,7 +203,8 @@ class Stage:
         elif self.state in ("RUNNING", "PAUSED"):
             self._ask(min(max(self.asked + step, values["min_level"]), values["max_level"]))
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """A line for the transcript."""
         self.result.transcript.append(f"{self.now_us / 1e6:9.3f} {text}")
 
     def measure(self, name: str) -> Any:
