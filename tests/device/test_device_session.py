@@ -43,7 +43,7 @@ def test_a_session_rises_softly_to_its_level_and_stops_at_once(device: Device) -
 
 
 def test_the_heartbeat_keeps_a_session_alive_and_its_end_ends_it(device: Device) -> None:
-    device.set({"host_timeout_s": 3}  # a busy machine may starve this process for a second)
+    device.set({"host_timeout_s": 3})  # a busy machine may starve this process for a second
     device.start(level=1, minutes=5)
     telemetry = device.telemetry(hz=10)
     first = next(telemetry)
