@@ -21,6 +21,9 @@ NTC_OPEN = const(65_000)  # ADC readings beyond these are no temperature: below 
 NTC_SHORT = const(400)
 SEGMENTS = const(64)
 
+# A supply that comes back is believed at once: a duty reckoned for the low one would make the motor jump.
+SUPPLY_JUMP_MV = const(500)
+
 _CHARGE = ((3000, 0), (3450, 10), (3650, 30), (3750, 50), (3900, 70), (4050, 88), (4180, 100))  # mV a cell: %
 
 # temperature channels of the multiplexer
@@ -85,7 +88,7 @@ class Sense:
         self._current_acc += fast - self.current_ma
         self.current_ma = self._current_acc >> 2
         mv = (board.adc_supply >> 4) * self._mv_full >> 12
-        if self._supply_acc:
+        if mv < self.supply_mv + SUPPLY_JUMP_MV:
             self._supply_acc += mv - self.supply_mv
         else:
             self._supply_acc = mv << 3

@@ -39,6 +39,30 @@ def test_the_first_supply_reading_counts_in_full():
     assert sense.supply_mv > 11_900
 
 
+def test_a_supply_that_comes_back_is_believed_at_once_one_that_goes_is_filtered():
+    sense, board = make()
+    high = board.adc_supply
+    run(sense, board)
+    full = sense.supply_mv
+    board.adc_supply = high // 2
+    run(sense, board, 1)
+    assert sense.supply_mv > full * 9 // 10
+    run(sense, board)
+    assert abs(sense.supply_mv - full // 2) < 15
+    board.adc_supply = high
+    run(sense, board, 1)
+    assert sense.supply_mv == full
+
+
+def test_small_rises_of_the_supply_are_filtered():
+    sense, board = make()
+    run(sense, board)
+    full = sense.supply_mv
+    board.adc_supply += 1000  # 0.29 V
+    run(sense, board, 1)
+    assert full < sense.supply_mv < full + 60
+
+
 def test_temperatures_are_right_within_half_a_degree_where_it_matters():
     for celsius in (0, 10, 25, 37, 43, 48, 60, 80, 90, 100):
         sense, board = make()
