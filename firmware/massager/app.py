@@ -110,7 +110,7 @@ class App:
         # drive
         if session.motor_on:
             if self._driving:
-                board.write_motor(drive.step(sense.rate_opm, sense.current_ma, sense.supply_mv))
+                board.write_motor(drive.step(sense.prompt_opm, sense.current_ma, sense.supply_mv))
             else:  # the driver wakes during one tick with duty 0
                 self._driving = True
                 board.enable_motor(1)

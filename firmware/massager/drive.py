@@ -1,7 +1,7 @@
 """Drive: level → oscillation rate → motor duty, a hundred times a second, in integers.
 
 The demand moves along a slope (soft start, slew); the voltage is feed-forward from the motor's constants,
-load compensation from its current and a PI loop on the measured rate. The surprise: `position` counts
+load compensation from its current and a PI loop on the rate. The surprise: `position` counts
 millionths of a level, so that the slowest slew still moves in every tick, and 0…1 level is the soft start
 from standstill.
 """
@@ -136,8 +136,6 @@ class Drive:
             demand -= demand * (dip if dip < DIP_RETURN else DIP_RETURN) // (4 * DIP_RETURN)
         self.demand_opm = demand
         error = demand - rate_opm
-        if milli < 1000:  # a slow shaft is seen late, before its first turn not at all
-            error = error * milli // 1000 if rate_opm else 0
         ke = self._ke
         integral = self._integral_uv
         voltage = ke * demand // OPM_PER_MV_UVS + self._no_load_mv + (self._kp * error + integral) // 1000

@@ -1,6 +1,8 @@
 """Sense: raw readings of the board → filtered values with units, in integers.
 
-Without a tach the rate comes from the back-EMF: voltage applied minus the drop over the winding.
+The tach is right but tells of the past, one turn late; the back-EMF (voltage applied minus the drop over the
+winding) is prompt but only as right as the motor's constants. `rate_opm` is the tach's, for safety and for
+people; `prompt_opm` is the back-EMF's trimmed by the tach, for the drive. Without a tach both are the former.
 Temperatures arrive in turn, one multiplexer channel a tick, so each is 40 ms old at most.
 """
 
@@ -21,7 +23,10 @@ NTC_OPEN = const(65_000)  # ADC readings beyond these are no temperature: below 
 NTC_SHORT = const(400)
 SEGMENTS = const(64)
 
-# A supply that comes back is believed at once: a duty reckoned for the low one would make the motor jump.
+DRIVEN_MA = const(30)  # below it the motor may be generating, which the current sense does not see
+TRIM_TICKS = const(100)  # back-EMF of longer than this says nothing about the next tach edge
+
+# A supply that goes or comes back is believed at once: a duty reckoned for the other makes the motor jump.
 SUPPLY_JUMP_MV = const(500)
 
 _CHARGE = ((3000, 0), (3450, 10), (3650, 30), (3750, 50), (3900, 70), (4050, 88), (4180, 100))  # mV a cell: %
@@ -47,8 +52,8 @@ def ntc_table(beta_k, pullup_ohm):
 class Sense:
     """Values of the latest tick.
 
-    current_ma, supply_mv, rate_opm: filtered; fast_ma: the current of this tick alone; temperatures_dc:
-    motor, driver, handle in 0.1 C or INVALID; reference: the half-rail reading, 0…65535.
+    current_ma, supply_mv, rate_opm, prompt_opm: filtered; fast_ma: the current of this tick alone;
+    temperatures_dc: motor, driver, handle in 0.1 C or INVALID; reference: the half-rail reading, 0…65535.
     """
 
     def __init__(self, settings):
@@ -62,6 +67,8 @@ class Sense:
         self._supply_acc = 0
         self._current_acc = 0
         self._since_edge_us = TACH_TIMEOUT_US
+        self.prompt_opm = 0
+        self._trim_opm = self._emf_sum = self._emf_ticks = 0
         self._thermistor = None
         self.configure()
 
@@ -88,18 +95,35 @@ class Sense:
         self._current_acc += fast - self.current_ma
         self.current_ma = self._current_acc >> 2
         mv = (board.adc_supply >> 4) * self._mv_full >> 12
-        if mv < self.supply_mv + SUPPLY_JUMP_MV:
+        if -SUPPLY_JUMP_MV < mv - self.supply_mv < SUPPLY_JUMP_MV:
             self._supply_acc += mv - self.supply_mv
         else:
             self._supply_acc = mv << 3
         self.supply_mv = self._supply_acc >> 3
         self._update_temperature(board.mux_channel, board.adc_mux)
-        if self._ppr:
-            self._update_tach(board.tach_periods, board.tach_count)
-        else:
-            rate = (voltage_mv - self._r * fast // 1000) * OPM_PER_MV_UVS // self._ke if voltage_mv else 0
-            rate = rate if rate > 0 else 0
-            self.rate_opm += (rate - self.rate_opm) >> 2
+        emf = (voltage_mv - self._r * fast // 1000) * OPM_PER_MV_UVS // self._ke
+        if not self._ppr:
+            emf = emf if voltage_mv and emf > 0 else 0
+            self.rate_opm = self.prompt_opm = self.rate_opm + ((emf - self.rate_opm) >> 2)
+            return
+        self._update_tach(board.tach_periods, board.tach_count)
+        if not voltage_mv or fast < DRIVEN_MA:
+            self.prompt_opm = self.rate_opm
+            self._emf_ticks = self._emf_sum = 0
+            if not voltage_mv:
+                self._trim_opm = 0  # learned anew with every start
+            return
+        ticks = self._emf_ticks = self._emf_ticks + 1
+        self._emf_sum += emf
+        if board.tach_periods:
+            trim = self._trim_opm + ((self.rate_opm - self._emf_sum // ticks - self._trim_opm) >> 2)
+            most = self.rate_opm >> 2  # the motor's constants are better than that
+            self._trim_opm = most if trim > most else -most if trim < -most else trim
+            self._emf_ticks = self._emf_sum = 0
+        elif ticks >= TRIM_TICKS:
+            self._emf_ticks = self._emf_sum = 0
+        prompt = self.prompt_opm + ((emf + self._trim_opm - self.prompt_opm) >> 1)
+        self.prompt_opm = prompt if prompt > 0 else 0
 
     def battery_pct(self, cells):
         """Rough state of charge from the voltage, 0…100; None for a supply without cells."""

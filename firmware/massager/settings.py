@@ -104,8 +104,8 @@ TABLE = (
         IDLE_ONLY,
         "Share of the winding's drop under load that is given back.",
     ),
-    ("drive_kp", "int", "mV/kopm", 0, 5000, 1500, IDLE_ONLY, "Rate loop: proportional gain."),
-    ("drive_ki", "int", "mV/s/kopm", 0, 20000, 6000, IDLE_ONLY, "Rate loop: integral gain."),
+    ("drive_kp", "int", "mV/kopm", 0, 10000, 3000, IDLE_ONLY, "Rate loop: proportional gain."),
+    ("drive_ki", "int", "mV/s/kopm", 0, 40000, 10000, IDLE_ONLY, "Rate loop: integral gain."),
 )
 
 ROWS = {row[0]: row for row in TABLE}

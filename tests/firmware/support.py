@@ -176,7 +176,7 @@ class Bench:
             demand = app.drive.demand_opm
             if self.follows and demand:
                 board.tach_periods, board.tach_count = 1, 1_500_000 // demand
-                board.adc_current = 7_000  # about 0.3 A
+                board.adc_current = 4_448  # 200 mA, the no-load current
             elif self.follows:
                 board.tach_periods = board.tach_count = board.adc_current = 0
             app.step()

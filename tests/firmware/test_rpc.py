@@ -138,7 +138,7 @@ def test_bad_input_of_every_length_leaves_a_session_alone():
     bench = Bench()
     bench.start(level=2)
     bench.run_ms(5_000)
-    duty = bench.board.duty
+    demand = bench.app.drive.demand_opm
     seed = SEED
     for _ in range(150):
         line = bytearray()
@@ -153,7 +153,8 @@ def test_bad_input_of_every_length_leaves_a_session_alone():
             assert reply.get("method") == "event" or name(reply) in ("parse_error", "invalid_request")
         bench.board.console.sent = bytearray()
     bench.run_ms(500)
-    assert bench.board.duty == duty
+    assert bench.board.duty
+    assert bench.app.drive.demand_opm == demand == 1270
     assert bench.app.session.level == 2
     assert bench.call("status")["state"] == "RUNNING"
 

@@ -165,7 +165,8 @@ def test_the_current_limiter_is_reported_and_not_latched():
     bench.app.configure()
     bench.follows = False
     bench.board.tach_periods, bench.board.tach_count = 1, 1_500_000 // 1500
-    bench.run_ms(100)
+    bench.board.adc_current = 10_000  # 0.45 A at half the rate asked for
+    bench.run_ms(200)
     assert bench.call("status")["limiters"] == ["current"]
     bench.follows = True
     bench.run_ms(2_000)
