@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from host_peer import Answer, Peer
-from openknead import connect
+from openknead import connect, handshake
 from openknead.channel import Channel
 from openknead.errors import (
     DeviceError,
@@ -63,6 +63,26 @@ def test_noise_before_and_between_answers_does_no_harm(peer: Peer) -> None:
     with connect(peer.port) as device:
         assert device.status().state == "IDLE"
         assert device.channel.noise
+
+
+@pytest.mark.parametrize(
+    "tail", [b"", b':2}}*0000\n{"tail":3}*0000\n'], ids=["", "after the tail of an old line"]
+)
+def test_a_device_slower_than_the_first_hello_allows_is_greeted(
+    tail: bytes, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshake, "FIRST_S", 0.05)
+
+    def slowly(params: object) -> object:
+        if peer.methods().count("hello") == 1:
+            peer.send_raw(tail)
+        time.sleep(0.1)
+        return dict(peer.hello)
+
+    peer.answers["hello"] = slowly
+
+    with connect(peer.port, timeout=HANG) as device:
+        assert device.hello.board == "e660"
 
 
 def test_a_silent_peer_is_a_timeout(peer: Peer) -> None:

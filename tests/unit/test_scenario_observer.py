@@ -75,9 +75,9 @@ def test_sound_firmware_breaks_none(act: Callable[[Stage], None]) -> None:
 
 
 def test_a_report_that_lies_is_not_believed() -> None:
-    """The tach counts half the turns: the report says what was asked for, the shaft turns twice as fast."""
+    """Tach and back-EMF tell half the rate: the report says what was asked for, the shaft turns at twice that."""
     stage = Stage(Scenario(Path(__file__), "lie", 52))
-    stage.rpc("settings.set", values={"tach_ppr": 2})
+    stage.rpc("settings.set", values={"tach_ppr": 2, "motor_ke_uvs": 22_000})
     stage.board.plant.hand = Hand(0.2)
     stage.rpc("session.start", level=2, run_s=60)
     stage.run_s(8)

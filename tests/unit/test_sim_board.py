@@ -1,5 +1,6 @@
 """The virtual board: boots, prompt, resets, power cuts, several boards, the firmware on it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -383,3 +384,13 @@ def test_no_answer_is_an_error_of_its_own():
     board = board_with("import time\ntime.sleep(100)")
     with pytest.raises(NotRunning, match="no reply to hello"):
         board.rpc("hello", timeout_ms=50)
+
+
+def test_the_boot_event_goes_before_the_reply_to_what_came_during_the_boot():
+    board = VirtualBoard()
+    board.power_on()
+    board.send(b'{"jsonrpc":"2.0","id":1,"method":"hello"}\n')
+    board.run_ms(500)
+    event, reply = (json.loads(line) for line in text(board).splitlines())
+    assert event["params"]["name"] == "boot"
+    assert reply["id"] == 1
