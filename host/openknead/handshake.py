@@ -6,30 +6,44 @@ import time
 from pathlib import Path
 
 from openknead.channel import Channel
-from openknead.errors import DeviceRestarted, DeviceTimeout, NotOpenKnead, PortBusy, ProtocolMismatch
+from openknead.errors import (
+    DeviceRestarted,
+    DeviceTimeout,
+    NotOpenKnead,
+    PortBusy,
+    ProtocolMismatch,
+    ReplyDamaged,
+)
 from openknead.model import Hello
 
 MAJOR = 1  # of the protocol this package speaks; minor versions only add
+FIRST_S = 0.7  # how long to wait before the second hello
+GROWTH = 1.5  # of each further wait, or a device slower than that would drown in hellos
 
 
 def greet(channel: Channel, timeout: float) -> Hello:
     """Say hello until the device answers, for at most `timeout` seconds: it may be booting just now.
 
-    Raises DeviceTimeout, NotOpenKnead or ProtocolMismatch.
+    Raises DeviceTimeout, ReplyDamaged, NotOpenKnead or ProtocolMismatch.
     """
     deadline = time.monotonic() + timeout
+    patience = FIRST_S
     while True:
         left = deadline - time.monotonic()
         try:
-            result = channel.call("hello", None, min(max(left, 0.05), 0.7))
+            result = channel.call("hello", None, min(max(left, 0.05), patience))
             return _checked(Hello.of(result), channel.link.port)
         except DeviceRestarted:
             continue
         except (AttributeError, TypeError, ValueError) as oddity:
             raise NotOpenKnead(f"what answers on {channel.link.port} does not say who it is") from oddity
+        except ReplyDamaged:  # perhaps only the tail of what was sent to the last host
+            if left <= patience:
+                raise
         except DeviceTimeout as silence:
-            if left <= 0.7:
+            if left <= patience:
                 raise _unanswered(channel, timeout, silence) from silence
+        patience *= GROWTH
 
 
 def _unanswered(channel: Channel, timeout: float, silence: DeviceTimeout) -> DeviceTimeout | PortBusy:
