@@ -1,7 +1,8 @@
 """RPC: JSON-RPC 2.0 over the console, in the time that a tick leaves.
 
 Replies come first, then events, then telemetry; what the host does not take in time is dropped, never
-waited for. One request is worked on at a time, so nothing grows with what a host sends.
+waited for. One request is worked on at a time, so nothing grows with what a host sends. Only the boot event
+goes before any reply: after a reply it would tell the host of a restart that was before the request.
 """
 
 import json
@@ -34,6 +35,7 @@ class Rpc:
         self._writer = wire.LineWriter(app.board.console)
         self._pending = wire.NONE  # a line that waits for a tick with time enough
         self._checked = False  # whether the host speaks with checksums
+        self._started = False  # whether the boot event is out
         self._blocked_ticks = 0
         self._period_ticks = 0
         self._wait_ticks = 0
@@ -87,7 +89,10 @@ class Rpc:
             elif self._pending:
                 if left_us < HANDLE_US:
                     return True
-                self._handle()
+                if self._started:
+                    self._handle()
+                else:
+                    self._notify()
             elif self._due or self._app.events.count:
                 if left_us < COMPOSE_US:
                     return True
@@ -106,6 +111,7 @@ class Rpc:
         self._writer.begin(text, self._checked)
 
     def _notify(self):
+        self._started = True
         log = self._app.events
         if log.take():
             self._send(_dumps({"jsonrpc": "2.0", "method": "event", "params": describe_event(log)}))
