@@ -31,6 +31,7 @@ check: $(VENV)/installed
 	$(BIN)/python tests/check.py
 
 bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python tests/bench/run.py
 
 clean:

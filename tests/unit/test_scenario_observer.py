@@ -75,7 +75,7 @@ def test_sound_firmware_breaks_none(act: Callable[[Stage], None]) -> None:
 
 
 def test_a_report_that_lies_is_not_believed() -> None:
-    """Tach and back-EMF tell half the rate: the report says what was asked for, the shaft turns at twice that."""
+    """Tach and back-EMF tell half the rate: the report is as asked for, the shaft turns at twice that."""
     stage = Stage(Scenario(Path(__file__), "lie", 52))
     stage.rpc("settings.set", values={"tach_ppr": 2, "motor_ke_uvs": 22_000})
     stage.board.plant.hand = Hand(0.2)
