@@ -57,7 +57,7 @@ def test_a_changed_byte_never_passes_for_the_message(message: dict[str, object],
         b'{"a":Infinity}',
         b'{"a":1',
         b"\xff\xfe{}",
-        b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}",
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"a":' + b"9" * 4500 + b"}",
     ],
 )
