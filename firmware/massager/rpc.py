@@ -86,13 +86,10 @@ class Rpc:
                     self._blocked()
                     return True
                 self._blocked_ticks = 0
-            elif self._pending:
+            elif self._pending and self._started:
                 if left_us < HANDLE_US:
                     return True
-                if self._started:
-                    self._handle()
-                else:
-                    self._notify()
+                self._handle()
             elif self._due or self._app.events.count:
                 if left_us < COMPOSE_US:
                     return True
