@@ -16,7 +16,7 @@ UNIT = const(1_000_000)  # position units a level
 TICKS_PER_S = const(100)
 FALL_STEP = const(20_000)  # ramp-down at the end: 500 ms a level
 FALL_MS_PER_LEVEL = const(500)
-DIP_RETURN = const(20)  # ticks of the way back from a dip
+DIP_SLOPE = const(20)  # ticks of the way into a dip, and of the way back
 DERATE_STEP = const(2_000)  # a limiter takes down (and gives back) one level in 5 s
 
 OPM_PER_MV_UVS = const(9549)  # back-EMF in mV = uV*s/rad * opm / (60000 / 2 pi)
@@ -72,7 +72,7 @@ class Drive:
         self.limited = False
         self._falling = False
         self._integral_uv = 0
-        self._dip_ticks = 0
+        self._dip_ticks = self._dip_depth = 0
         self._cap = LEVELS * UNIT
 
     def rise_to(self, level):
@@ -89,8 +89,8 @@ class Drive:
         return self.position // (UNIT // FALL_MS_PER_LEVEL)
 
     def dip(self, ms):
-        """A dip in the rate that the hand feels, for `ms`; a slope leads back, against overshoot."""
-        self._dip_ticks = ms // 10 + DIP_RETURN
+        """A dip in the rate that the hand feels, for `ms`; slopes lead in and back, against overshoot."""
+        self._dip_ticks = ms // 10 + DIP_SLOPE
 
     def step(self, rate_opm, current_ma, supply_mv):
         """One tick: returns the duty 0…65535 for the measured rate, motor current and supply voltage."""
@@ -133,7 +133,8 @@ class Drive:
         dip = self._dip_ticks
         if dip:
             self._dip_ticks = dip = dip - 1
-            demand -= demand * (dip if dip < DIP_RETURN else DIP_RETURN) // (4 * DIP_RETURN)
+            depth = self._dip_depth = dip if dip < self._dip_depth else min(self._dip_depth + 1, DIP_SLOPE)
+            demand -= demand * depth // (4 * DIP_SLOPE)
         self.demand_opm = demand
         error = demand - rate_opm
         ke = self._ke

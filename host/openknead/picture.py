@@ -97,12 +97,11 @@ def _level(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
 
 def _rate(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
     rate, demand = _column(samples, "rate_opm"), _column(samples, "demand_opm")
-    axes.plot(minutes, rate, color=RATE, linewidth=0.5, alpha=0.45, label="measured", rasterized=True)
-    axes.plot(minutes, _smooth(rate, samples), color=RATE, linewidth=1.8, label=f"mean over {SMOOTH_S} s")
     axes.plot(minutes, demand, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="demanded")
+    axes.plot(minutes, rate, color=RATE, linewidth=0.9, alpha=0.8, label="measured", rasterized=True)
     axes.set_ylabel("rate in opm")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="lower center", ncols=3)
+    axes.legend(loc="lower center", ncols=2)
 
 
 def _current(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:

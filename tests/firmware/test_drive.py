@@ -129,9 +129,11 @@ def test_a_dip_lowers_the_demand_for_its_time_only():
     drive.rise_to(1)
     run(drive, 300)
     drive.dip(300)
-    run(drive, 30)
+    falling = [drive.demand_opm for _ in follow(drive, drives.DIP_SLOPE)]
+    assert falling == sorted(falling, reverse=True)
+    run(drive, 30 - drives.DIP_SLOPE)
     assert drive.demand_opm == 750
-    rising = [drive.demand_opm for _ in follow(drive, drives.DIP_RETURN)]
+    rising = [drive.demand_opm for _ in follow(drive, drives.DIP_SLOPE)]
     assert rising == sorted(rising)
     assert drive.demand_opm == 1000
 
@@ -142,7 +144,7 @@ def test_the_loop_does_not_wind_up_in_a_dip():
     run(drive, 300)
     before = drive.voltage_mv
     drive.dip(300)
-    for _ in range(30 + drives.DIP_RETURN):
+    for _ in range(30 + drives.DIP_SLOPE):
         drive.step(1000, 200, 12_000)  # a shaft too heavy to follow
     assert drive.voltage_mv == before
 
