@@ -78,7 +78,7 @@ class Channel:
         self._reader = LineReader()
         self._pending: dict[int, _Call] = {}
         self._next_id = 0
-        self._echoed = False
+        self._prompt = False
         self._listeners: list[Listener] = []
         self._lock = threading.RLock()  # whoever reads without a background thread
         self._ids = threading.Lock()
@@ -216,6 +216,10 @@ class Channel:
                 self._deliver(line)
 
     def _deliver(self, line: bytes) -> None:
+        if line.startswith(b">>> "):  # and what follows is perhaps our own line, repeated
+            self._prompt = True
+            self.noise += 1
+            return
         try:
             message = decode(line)
         except ChecksumError:
@@ -227,7 +231,7 @@ class Channel:
             return
         if "method" in message:
             if "id" in message:
-                self._echoed = True  # our own line: a prompt or a terminal repeats what it gets
+                self._prompt = True  # our own line: a prompt repeats what it gets
             else:
                 self._notify(str(message["method"]), message.get("params"))
         elif "result" in message or "error" in message:
@@ -280,8 +284,11 @@ class Channel:
 
     def _silence(self, method: str, call: _Call, timeout: float) -> OpenKneadError:
         port = self.link.port
-        if self._echoed:
-            return NotOpenKnead(f"{port} only repeats what it is sent: a MicroPython prompt, not OpenKnead")
+        if self._prompt:
+            return NotOpenKnead(
+                f"{port} is at a MicroPython prompt, OpenKnead does not run",
+                remedy=f"restart it: mpremote connect {port} reset, or Ctrl-D at the prompt",
+            )
         if call.damaged:
             return ReplyDamaged(f"no undamaged answer to {method} within {timeout:g} s")
         return DeviceTimeout(f"no answer to {method} within {timeout:g} s")

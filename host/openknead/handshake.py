@@ -40,6 +40,9 @@ def greet(channel: Channel, timeout: float) -> Hello:
         except ReplyDamaged:  # perhaps only the tail of what was sent to the last host
             if left <= patience:
                 raise
+        except NotOpenKnead:  # perhaps it just leaves the prompt
+            if left <= patience:
+                raise
         except DeviceTimeout as silence:
             if left <= patience:
                 raise _unanswered(channel, timeout, silence) from silence

@@ -25,6 +25,7 @@ from openknead.errors import (
     RequestTooLong,
     SettingError,
 )
+from openknead.framing import encode
 from openknead.link import SerialLink
 
 WITHIN = 0.4  # the time-out of these tests; HANG is how long a bug may hold them up
@@ -124,12 +125,24 @@ def test_hello_is_repeated_while_the_device_boots(peer: Peer) -> None:
     assert peer.methods().count("hello") >= 2
 
 
-def test_a_prompt_that_echoes_is_not_taken_for_a_device(peer: Peer) -> None:
-    peer.answers["hello"] = lambda params: peer.send_raw(b'{"jsonrpc":"2.0","id":1,"method":"hello"}\n')
+@pytest.mark.parametrize("before", [b"", b">>> "])
+def test_a_prompt_that_echoes_is_not_taken_for_a_device(peer: Peer, before: bytes) -> None:
+    echo = before + encode({"jsonrpc": "2.0", "id": 1, "method": "hello"})
+    peer.answers["hello"] = lambda params: peer.send_raw(echo)
     peer.garble = lambda line: b""
 
-    with pytest.raises(NotOpenKnead, match="repeats"):
+    with pytest.raises(NotOpenKnead, match="prompt") as caught:
         connect(peer.port, timeout=WITHIN)
+    assert "reset" in caught.value.remedy
+
+
+def test_a_device_that_leaves_the_prompt_is_waited_for(peer: Peer) -> None:
+    peer.silent = {"hello"}
+    peer.send_raw(b">>> \n")
+    threading.Timer(0.9, peer.silent.clear).start()
+
+    with connect(peer.port, timeout=HANG) as device:
+        assert device.hello.board == "e660"
 
 
 def test_the_port_vanishing_mid_command_is_a_lost_link(peer: Peer) -> None:
