@@ -2,7 +2,7 @@
 
 The tach is right but tells of the past, one turn late; the back-EMF (voltage applied minus the drop over the
 winding) is prompt but only as right as the motor's constants. `rate_opm` is the tach's, for safety and for
-people; `prompt_opm` is the back-EMF's trimmed by the tach, for the drive. Without a tach both are the back-EMF.
+people; `prompt_opm` is the back-EMF's trimmed by the tach, for the drive. With no tach both are back-EMF.
 Temperatures arrive in turn, one multiplexer channel a tick, so each is 40 ms old at most.
 """
 
