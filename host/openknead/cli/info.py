@@ -82,7 +82,7 @@ def status_rows(now: Status) -> list[tuple[str, str]]:
         session += f" (the last session ended: {now.reason})"
     rows = [
         ("State", session),
-        ("Level", f"{now.level_milli / 1000:g} of {now.level}"),
+        ("Level", f"{now.level_milli / 1000:g} of {now.level}" if now.level else "off"),
         ("Rate", f"{_or_dash(now.rate_opm)} opm, demanded {now.demand_opm}"),
         ("Motor", f"{_scaled(now.current_ma, 1000, 2)} A, duty {now.duty / 655.35:.0f} %"),
         ("Supply", f"{_scaled(now.supply_mv, 1000, 2)} V, battery {_or_dash(now.battery_pct)} %"),
