@@ -266,8 +266,8 @@ class Flash:
     def fill(self, leave_bytes: int = 0, path: str = "/filler.bin") -> None:
         """Use up the space but for about `leave_bytes` (rounded up to blocks) and two blocks.
 
-        With no less littlefs could not even compact a folder. What it keeps within a folder's own blocks, files
-        of up to some 500 bytes, may therefore still be written; anything longer fails.
+        Littlefs could not even compact a folder with less. What it keeps within a folder's blocks (files of
+        up to some 500 bytes) may therefore still be written; anything longer fails.
         """
         block = b"\x5a" * BLOCK_BYTES
         with self.open(path, "wb") as f:
