@@ -151,7 +151,6 @@ class Board:
         self.ticks_diff = time.ticks_diff
         self.ticks_add = time.ticks_add
         self.collect = gc.collect
-        self.heap_free = gc.mem_free
 
     # -- inputs -------------------------------------------------------------------------------------
 

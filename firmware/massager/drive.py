@@ -25,11 +25,6 @@ SUPPLY_FLOOR_MV = const(5_000)  # below it the duty would only run away; safety 
 INTEGRAL_LIMIT_UV = const(3_000_000)
 
 
-def level_rate_opm(level):
-    """Oscillation rate that a level asks for; 0 for level 0."""
-    return RATE_LEVEL_1_OPM + RATE_STEP_OPM * (level - 1) if level else 0
-
-
 class Drive:
     """Closed rate loop. `step` once a tick; duty, demand_opm, voltage_mv and bemf_mv tell the rest.
 
@@ -39,18 +34,14 @@ class Drive:
 
     def __init__(self, settings):
         self._settings = settings
-        self._version = -1
         self.derate = False
         self.target = 0
         self.configure()
         self.halt()
 
     def configure(self):
-        """Take the settings over if they changed since."""
+        """Take the settings over."""
         s = self._settings
-        if s.version == self._version:
-            return
-        self._version = s.version
         self._rise_step = UNIT // (s["slew_s"] * TICKS_PER_S)
         self._ke = s["motor_ke_uvs"]
         self._r = s["motor_r_mohm"] + BRIDGE_MOHM

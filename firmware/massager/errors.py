@@ -93,11 +93,17 @@ def clip(name):
     return name[:32] if isinstance(name, str) else "(no name)"
 
 
-def describe(code, data):
-    """The error object of a reply."""
+def find(code):
+    """The table row of a code."""
     for row in ERRORS:
         if row[0] == code:
-            break
+            return row
+    raise ValueError(code)
+
+
+def describe(code, data):
+    """The error object of a reply."""
+    row = find(code)
     detail = {"name": row[1], "remedy": row[3]}
     detail.update(data)
     return {"code": code, "message": row[2], "data": detail}

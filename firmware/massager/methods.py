@@ -4,7 +4,7 @@ from massager import VERSION, errors, faults, schema, telemetry
 from massager import session as sessions
 from massager import settings as table
 from massager.errors import RpcError
-from massager.store import StoreError
+from massager.store import StoreError, os_failure
 
 PROTOCOL = "1.0.0"
 CAPABILITIES = ("sessions", "settings", "telemetry")
@@ -52,23 +52,10 @@ def _schema(app, params):
 def _status(app, params):
     session = app.session
     safety = app.safety
-    sense = app.sense
-    motor, driver, handle = sense.temperatures_dc
-    return {
+    status = {row[0]: value for row, value in zip(telemetry.FIELDS, telemetry.sample(app, 0))}
+    del status["seq"], status["t_ms"]
+    words = {
         "state": sessions.STATES[session.state][1],
-        "level": session.level,
-        "level_milli": app.drive.position // 1000,
-        "demand_opm": app.drive.demand_opm,
-        "rate_opm": sense.rate_opm,
-        "duty": app.drive.duty,
-        "current_ma": sense.current_ma,
-        "supply_mv": sense.supply_mv,
-        "battery_pct": sense.battery_pct(app.settings["battery_cells"]),
-        "motor_dc": telemetry.temperature(motor),
-        "driver_dc": telemetry.temperature(driver),
-        "handle_dc": telemetry.temperature(handle),
-        "elapsed_ms": session.elapsed_ms,
-        "remaining_ms": session.remaining_ms(),
         "limit_ms": session.run_ms,
         "origin": sessions.ORIGINS[session.origin],
         "reason": sessions.reason_name(session.reason),
@@ -80,6 +67,8 @@ def _status(app, params):
         "uptime_ms": app.uptime_ms,
         "tick_worst_us": app.tick_worst_us,
     }
+    status.update(words)
+    return status
 
 
 def _fault(safety):
@@ -133,10 +122,7 @@ def _change(app, changes):
 
 def _setting_error(error):
     name, kind = error
-    data = {"setting": errors.clip(name)}
-    for row in errors.ERRORS:
-        if row[0] == _SETTING_ERRORS[kind]:
-            data["name"] = row[1]
+    data = {"setting": errors.clip(name), "name": errors.find(_SETTING_ERRORS[kind])[1]}
     if kind == table.OUT_OF_RANGE:
         data["min"], data["max"] = table.ROWS[name][3:5]
     return data
@@ -147,8 +133,12 @@ def _settings_save(app, params):
     try:
         return {"sequence": app.save_settings()}
     except StoreError as e:
-        reason, full = e.args
-        raise RpcError(errors.FLASH_FULL if full else errors.FLASH_FAILED, {"reason": reason})
+        raise _flash_error(e)
+
+
+def _flash_error(failure):
+    reason, full = failure.args
+    return RpcError(errors.FLASH_FULL if full else errors.FLASH_FAILED, {"reason": reason})
 
 
 def _require_idle(app):
@@ -247,10 +237,7 @@ def _maintenance(app, params):
     try:
         app.restart(maintenance=True)
     except OSError as e:
-        full = e.args[0] == 28
-        raise RpcError(
-            errors.FLASH_FULL if full else errors.FLASH_FAILED, {"reason": "OSError %d" % e.args[0]}
-        )
+        raise _flash_error(os_failure(e))
     return {"rebooting": True}
 
 

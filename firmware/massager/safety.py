@@ -15,9 +15,7 @@ TICK_MS = const(10)
 SLOW_MS = const(40)  # each slow check comes round every fourth tick
 
 STALL_DEMAND_OPM = const(500)  # below it, soft start and ramp-down are not judged
-LIMITED_TICKS = const(
-    100
-)  # the current limiter stays reported for a second: it comes and goes with the stroke
+LIMITED_TICKS = const(100)  # the current limiter comes and goes with the stroke: reported for a second
 DRIVEN_MV = const(200)  # voltage above back-EMF by so much must draw current
 
 
@@ -56,7 +54,6 @@ class Safety:
         self._settings = settings
         self._sense = sense
         self._drive = drive
-        self._version = -1
         self._slow = 0
         self._limited_ticks = 0
         self._timing = 0  # codes whose timer runs, bit `1 << code`
@@ -69,11 +66,8 @@ class Safety:
         self.configure()
 
     def configure(self):
-        """Take the settings over if they changed since."""
+        """Take the settings over."""
         s = self._settings
-        if s.version == self._version:
-            return
-        self._version = s.version
         cells = s["battery_cells"]
         self._supply_limit_mv = cells * 3_300 if cells else 10_500
         self._supply_fault_mv = cells * 3_000 if cells else 9_000

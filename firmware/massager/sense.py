@@ -58,7 +58,6 @@ class Sense:
 
     def __init__(self, settings):
         self._settings = settings
-        self._version = -1
         self.current_ma = self.fast_ma = 0
         self.supply_mv = 0
         self.rate_opm = 0
@@ -73,11 +72,8 @@ class Sense:
         self.configure()
 
     def configure(self):
-        """Take the settings over if they changed since."""
+        """Take the settings over."""
         s = self._settings
-        if s.version == self._version:
-            return
-        self._version = s.version
         self._ma_full = 3_300_000 // s["isense_mv_per_a"]  # at ADC full scale
         self._mv_full = 3_300 * s["supply_ratio_milli"] // 1000
         self._ppr = s["tach_ppr"]

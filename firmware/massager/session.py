@@ -197,9 +197,8 @@ class Session:
     def step_level(self, step):
         """One level up or down by button; a refused cue at the ends of the range."""
         level = self.level + step
-        if not self._settings["min_level"] <= level <= self._settings["max_level"] or not self.set_level(
-            level
-        ):
+        allowed = self._settings["min_level"] <= level <= self._settings["max_level"]
+        if not allowed or not self.set_level(level):
             self.cue = cues.REFUSED
 
     def heard_host(self):

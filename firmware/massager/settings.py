@@ -153,7 +153,6 @@ class Settings:
         self.saved = dict(self.values)
         self.unknown = {}
         self.rejected = []
-        self.version = 0
 
     def __getitem__(self, name):
         return self.values[name]
@@ -175,7 +174,6 @@ class Settings:
             for name in ("min_level", "default_level", "max_level"):
                 self.values[name] = _default(ROWS[name])
         self.saved = dict(self.values)
-        self.version += 1
 
     def check_all(self, changes, local=False, motor_on=False):
         """List of (name, error) for a set of changes; empty when all of them can be taken together."""
@@ -203,7 +201,6 @@ class Settings:
         errors = self.check_all(changes, local, motor_on)
         if not errors:
             self.values.update(changes)
-            self.version += 1
         return errors
 
     def record(self, values):

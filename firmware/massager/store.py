@@ -16,6 +16,12 @@ class StoreError(Exception):
     """A record could not be written; the old one stays in force. args: (reason, is_full)."""
 
 
+def os_failure(error):
+    """The StoreError that an OSError of the flash amounts to."""
+    number = error.args[0]
+    return StoreError("OSError %d" % number, number == 28)  # ENOSPC
+
+
 class Store:
     """The A/B record `name`.a / `name`.b on `files`."""
 
@@ -54,7 +60,7 @@ class Store:
             self._files.rename(TEMPORARY, self._names[target])
         except OSError as e:
             self._discard()
-            raise StoreError("OSError %d" % e.args[0], e.args[0] == 28)
+            raise os_failure(e)
         except StoreError:
             self._discard()
             raise

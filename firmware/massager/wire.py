@@ -34,14 +34,6 @@ def _make_table():
 _TABLE = _make_table()
 
 
-def crc16(data, crc=0xFFFF):
-    """CRC-16/CCITT-FALSE of bytes."""
-    table = _TABLE
-    for byte in data:
-        crc = (crc << 8 & 0xFF00) ^ table[crc >> 8 ^ byte]
-    return crc
-
-
 class LineReader:
     """Collects bytes to lines. `data[:length]` is the text without checksum; `checked`: it carried one."""
 

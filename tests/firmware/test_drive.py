@@ -1,7 +1,7 @@
 """Drive: levels, slew, soft start, loop and limits."""
 
 from massager import drive as drives
-from massager.drive import LEVELS, UNIT, Drive, level_rate_opm
+from massager.drive import LEVELS, UNIT, Drive
 from massager.settings import Settings
 from support import raises
 
@@ -27,9 +27,12 @@ def run(drive, ticks):
 
 
 def test_levels_span_the_range_of_the_mains_massagers():
-    assert level_rate_opm(0) == 0
-    assert level_rate_opm(1) == 1000
-    assert level_rate_opm(LEVELS) == 3700
+    for level, rate in ((1, 1000), (5, 2080), (LEVELS, 3700)):
+        drive = make(slew_s=1)
+        assert drive.demand_opm == 0
+        drive.rise_to(level)
+        run(drive, 100 * level)
+        assert drive.demand_opm == rate
 
 
 def test_soft_start_passes_level_1_and_rises_one_level_per_slew_time():
@@ -38,7 +41,7 @@ def test_soft_start_passes_level_1_and_rises_one_level_per_slew_time():
     assert run(drive, 200) == UNIT
     assert drive.demand_opm == 1000
     assert run(drive, 800) == 5 * UNIT
-    assert drive.demand_opm == level_rate_opm(5)
+    assert drive.demand_opm == 2080
 
 
 def test_no_tick_moves_faster_than_the_slew_up_or_down():
