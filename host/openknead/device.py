@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from openknead import ports
 from openknead.channel import Channel
+from openknead.closing import Closing
 from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError, PortBusy
 from openknead.feed import Feed
 from openknead.handshake import greet
@@ -32,7 +32,7 @@ def connect(port: str | None = None, *, timeout: float = 2.0) -> Device:
     return Device(ports.choose(port), timeout)
 
 
-class Device:
+class Device(Closing):
     """A connected device; a context manager. Made by `connect`. Safe to use from several threads.
 
     Every method that asks the device may raise DeviceError (its answer), DeviceTimeout, LinkLost,
@@ -86,14 +86,6 @@ class Device:
             self._hub.close()
             self._hub = None
         self.channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def reconnect(self, timeout: float = 10.0) -> None:
         """Open the port again after it was lost, waiting up to `timeout` seconds for it to come back.

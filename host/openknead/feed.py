@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import queue
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from openknead.closing import Closing
 from openknead.errors import DeviceTimeout, OpenKneadError
 from openknead.model import Event, Sample
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 QUEUE_LIMIT = 50_000  # items; at 10 Hz more than an hour behind
 
 
-class Feed:
+class Feed(Closing):
     """A queue of samples and events; close it (or use `with`) when done.
 
     missed: samples lost, because the device dropped them or this process was too slow.
@@ -51,14 +51,6 @@ class Feed:
     def close(self) -> None:
         """Stop listening. Telemetry stays subscribed."""
         self._end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _heard(self, method: str, params: Any) -> None:
         if method == "lost":

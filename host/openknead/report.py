@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from openknead.closing import Closing
 from openknead.model import Event, Sample, SessionEnd
 
 _T_MASK = 0x3FFFFFFF  # the device's milliseconds may wrap here
@@ -67,7 +67,7 @@ class Summary:
         return rows
 
 
-class Recorder:
+class Recorder(Closing):
     """Collects the items of a feed; a context manager when it also writes a CSV file."""
 
     def __init__(self, csv_path: Path | None = None) -> None:
@@ -123,14 +123,6 @@ class Recorder:
     def close(self) -> None:
         if self._file:
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def seconds(samples: Sequence[Sample]) -> list[float]:
