@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 from .analog import ntc_volts
 from .chip import PWRON_RESET, WDT_RESET
 from .observer import TICK_US, level_rate
+from .rpc import RpcError
 from .scenario_file import SENSORS, Expect, Scenario, ScenarioError, Step, hand, load
 from .stage import Result, Stage
-from .virtual import NotRunning, RpcError
+from .virtual import NotRunning
 
 __all__ = ["Player", "Result", "Scenario", "ScenarioError", "load", "run"]
 

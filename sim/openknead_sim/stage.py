@@ -15,8 +15,9 @@ from .flash import Flash
 from .observer import TICK_US, Observer, attach
 from .plant import Params, Plant
 from .rig import BUZZER, MOT_PH, MOT_PWM, RUN_REQ
+from .rpc import RpcError
 from .scenario_file import Scenario, hand
-from .virtual import RpcError, VirtualBoard
+from .virtual import VirtualBoard
 
 KEEPALIVE_US = 1_000_000
 BOOT_MS = 200

@@ -14,11 +14,12 @@ from typing import Any
 from greenlet import GreenletExit, greenlet  # type: ignore[import-untyped]
 
 from .chip import NEVER_US, PWRON_RESET, WDT_RESET, Chip
-from .crc import framed, unframed
+from .crc import unframed
 from .flash import Flash
 from .packaged import new_flash
 from .plant import Hand, Plant
 from .rig import Rig
+from .rpc import request, result
 from .sandbox import Sandbox
 
 BANNER = "MicroPython, simulated by OpenKnead; no interpreter here. Ctrl-D: soft reset.\r\n>>> "
@@ -28,17 +29,6 @@ RPC_STEP_MS = 1
 EXITS = 100  # how often firmware that is being unwound is asked to go before it is left lying
 SETTLE_MS = 200  # for boot, debouncing and saving
 LONG_PRESS_MS = 3_300  # MODE held: a little more than the firmware's 3 s
-
-
-class RpcError(Exception):
-    """The device answered with an error. code: JSON-RPC error code; name: the device's name for it."""
-
-    def __init__(self, code: int, message: str, data: dict[str, Any]) -> None:
-        super().__init__(f"{data.get('name', code)}: {message}")
-        self.code = code
-        self.message = message
-        self.data = data
-        self.name: str | None = data.get("name")
 
 
 class NotRunning(Exception):
@@ -189,7 +179,7 @@ class VirtualBoard:
         meanwhile go to `notifications`.
         """
         number = next(self._ids)
-        self.send(framed({"jsonrpc": "2.0", "id": number, "method": method, "params": params}))
+        self.send(request(number, method, params))
         end = self.chip.clock_us + round(timeout_ms * 1000)
         while True:
             reply = None
@@ -199,10 +189,7 @@ class VirtualBoard:
                 else:
                     self.notifications.append(message)
             if reply is not None:
-                if "error" in reply:
-                    e = reply["error"]
-                    raise RpcError(e["code"], e["message"], e.get("data", {}))
-                return reply["result"]
+                return result(reply)
             if self.chip.clock_us >= end:
                 raise NotRunning(f"no reply to {method} within {timeout_ms:g} ms of virtual time")
             self.run_ms(RPC_STEP_MS)

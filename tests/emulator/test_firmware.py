@@ -5,11 +5,11 @@ One board serves most tests (see `boards`); each leaves it with the app running 
 
 import pytest
 from openknead_sim.emulator import firmware
+from openknead_sim.rpc import RpcError
 
 POWER_ON = pytest.importorskip(
     "openknead_sim.emulator.pico", reason="pip install 'openknead[emulator]'"
 ).ResetCause.POWER_ON
-client = pytest.importorskip("openknead_sim.emulator.client", reason="pip install 'openknead[emulator]'")
 
 pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
 
@@ -158,7 +158,7 @@ def test_crash_before_the_app_exists_leaves_the_pins_low(boards):
 @pytest.mark.emulator_long
 def test_remote_start_needs_mode_held_and_survives_power_off(boards):
     rig = boards.make(settings={})
-    with pytest.raises(client.RpcError) as refused:
+    with pytest.raises(RpcError) as refused:
         rig.host.call("session.start", timeout_us=5e6, level=1, run_s=60)
     assert [r["name"] for r in refused.value.data["refusals"]] == ["remote_disabled"]
     with rig.held("MODE"):

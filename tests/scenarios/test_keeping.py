@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from openknead_sim.flash import Flash, Torn
 from openknead_sim.packaged import new_flash
-from openknead_sim.virtual import RpcError, VirtualBoard
+from openknead_sim.rpc import RpcError
+from openknead_sim.virtual import VirtualBoard
 
 
 def record(sequence: int, values: dict[str, Any]) -> bytes:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from openknead_sim.rpc import RpcError
 from openknead_sim.scenario_file import Scenario
 from openknead_sim.stage import Stage
-from openknead_sim.virtual import RpcError
 
 
 def test_all_reasons_against_a_start_come_at_once_with_remedies() -> None:

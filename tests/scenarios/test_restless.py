@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from openknead_sim.plant import PointsHand, StrokeHand
+from openknead_sim.rpc import RpcError
 from openknead_sim.scenario_file import Scenario
 from openknead_sim.stage import Stage
-from openknead_sim.virtual import NotRunning, RpcError
+from openknead_sim.virtual import NotRunning
 
 SEEDS = range(12)
 ACTS = 120

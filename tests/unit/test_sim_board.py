@@ -8,7 +8,8 @@ from openknead_sim import rig as wiring
 from openknead_sim.chip import WDT_RESET
 from openknead_sim.packaged import firmware_files, firmware_folder, new_flash
 from openknead_sim.plant import Hand, Plant
-from openknead_sim.virtual import NotRunning, RpcError, VirtualBoard
+from openknead_sim.rpc import RpcError
+from openknead_sim.virtual import NotRunning, VirtualBoard
 
 BLINK = """
 import time

@@ -3,21 +3,12 @@
 The host tool's own client waits in wall time, which stands still for an emulated board; hence this small one.
 """
 
-import binascii
 import json
 from typing import Any
 
+from openknead_sim.crc import unframed
 from openknead_sim.emulator.pico import EmulatedPico
-
-
-class RpcError(Exception):
-    """The device answered with an error: `code`, `name` (may be empty), `data` as it sent them."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(f"{error['code']} {error['message']} {error.get('data', '')}")
-        self.code: int = error["code"]
-        self.data: dict[str, Any] = error.get("data") or {}
-        self.name: str = self.data.get("name", "")
+from openknead_sim.rpc import request, result
 
 
 class RpcClient:
@@ -36,15 +27,11 @@ class RpcClient:
         Raises RpcError for an error reply, EmulatedTimeout when none comes in time.
         """
         self._last_id += 1
-        request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
-        body = json.dumps(request, separators=(",", ":")).encode()
-        self.pico.send(body + b"*%04X\n" % binascii.crc_hqx(body, 0xFFFF))
+        self.pico.send(request(self._last_id, method, params))
         while True:
             message = self.next_message(timeout_us)
             if message.get("id") == self._last_id:
-                if "error" in message:
-                    raise RpcError(message["error"])
-                return message["result"]
+                return result(message)
             self.notifications.append(message)
 
     def listen(self) -> list[dict[str, Any]]:
@@ -62,10 +49,5 @@ class RpcClient:
                 if line:
                     self.noise.append(line)
                 continue
-            body, star, checksum = line.rpartition(b"*")
-            if not star or len(checksum) != 4:
-                body = line
-            elif int(checksum, 16) != binascii.crc_hqx(body, 0xFFFF):
-                raise ValueError(f"wrong checksum: {line!r}")
-            message: dict[str, Any] = json.loads(body)
+            message: dict[str, Any] = json.loads(unframed(line))
             return message
