@@ -1,16 +1,29 @@
 """Guard around the app: outputs off first, and off again however the app ends.
 
-Ctrl-C (byte 0x03) raises KeyboardInterrupt inside the app: the guard leaves the motor off and MicroPython
-leaves a REPL, so that `mpremote` works as everyone expects.
+Ctrl-C (byte 0x03) raises KeyboardInterrupt inside the app: the guard leaves the motor off and stops the
+watchdog, and MicroPython leaves a REPL, so that `mpremote` works as everyone expects. Any other error leaves
+a record for the journal, and a restart unless it came right after the start.
 """
 
 from boot import safe
 
 safe()
+app = None
 try:
     from massager.app import App
     from massager.board import Board, Files
 
-    App(Board(), Files()).run()
+    app = App(Board(), Files())
+    app.run()
+except KeyboardInterrupt:
+    safe()
+    if app:
+        app.board.release()
+    raise
+except Exception as e:
+    safe()
+    if app:
+        app.crashed(e)
+    raise
 finally:
     safe()

@@ -6,21 +6,30 @@ nothing. Talking uses the time that is left before the next tick.
 
 from micropython import const
 
-from massager import cues, events, rpc
+from massager import cues, events, faults, rpc
 from massager import session as sessions
 from massager.drive import Drive
+from massager.journal import Journal
 from massager.panel import Panel
+from massager.recorder import Recorder
 from massager.safety import Safety
+from massager.selftest import Selftest
 from massager.sense import Sense
 from massager.session import Session
 from massager.settings import Settings
+from massager.startup import Startup, record_crash
 from massager.store import Store, StoreError
 
 TICK_US = const(10_000)
+TICK_MS = const(10)
 COLLECT_US = const(6_000)  # garbage is collected when so much of a tick is left,
 GARBAGE_MAX = const(4_000)  # once so many characters were worked on, each worth ten bytes of heap or more
 RESET_TICKS = const(10)  # lets the last reply leave before a restart
+WAKE_TICKS = const(2)  # the interlock takes 6 ms at most to rise, the driver 1 ms to wake
+LONG_TICK_MS = const(1_000)  # more says nothing about how long a button was held
 TIME_MASK = const(0x3FFFFFFF)
+HEAP_MIN = faults.FAULTS[faults.HEAP_LOW - 1][5]
+RETRY_MS = const(1_000)  # after a write to flash that failed
 MAINTENANCE_FILE = "maintenance"
 
 
@@ -40,23 +49,51 @@ class App:
         self.session = Session(self.settings, self.drive, self.safety, self.events)
         self.panel = Panel(self.settings, self.session, self.safety, self.events)
         self.player = cues.Player(board, self.settings)
-        self.content = files.content_hash()
+        self.journal = Journal(files)
+        self.recorder = Recorder(self.journal, self.session, self.safety, self.sense)
+        maintenance = files.remove(MAINTENANCE_FILE)
+        self.startup = Startup(board, files, self.safety, maintenance)
+        self.selftest = Selftest(board, files, self.sense, self.startup.content)
         self.uptime_ms = 0
+        self._wraps = 0  # of uptime_ms
+        self._unix_base_ms = None  # time at uptime 0, once a host has told it
         self.tick_worst_us = 0
         self.garbage = 0  # characters worked on since the last collection
         self.rpc = rpc.Rpc(self)
-        self._driving = False
+        self._wake = 0  # ticks since the interlock was armed, WAKE_TICKS + 1 = driving
+        self._doing = 0
+        self._failed: list = []  # self-tests of the last round
+        self._retry_ms = 0
         self._fault_seen = self._limiters_seen = 0
         self._rest_us = 0
         self._reset_ticks = 0
         if self.store.damaged or self.settings.rejected:
             self.session.blocks |= sessions.SETTINGS_INVALID
-        if files.remove(MAINTENANCE_FILE):
+        if maintenance:
             self.session.state = sessions.MAINTENANCE
             self.session.blocks |= sessions.IN_MAINTENANCE
+            self.selftest.state = "none"  # the interlock is never armed in this state
+        else:
+            self.session.blocks |= sessions.SELFTEST
         self.events.put(events.BOOT, 0)
         self._last_us = board.ticks_us()
         self._next_us = board.ticks_add(self._last_us, TICK_US)
+
+    def crashed(self, error):
+        """For the guard, with the outputs low: leave a record of the error, and restart."""
+        state = self.session.state
+        if record_crash(self.files, self.board.describe(error), state, self.uptime_ms):
+            self.board.reset()
+
+    def unix_s(self):
+        """The time in seconds since 1970, None while no host has told it."""
+        if self._unix_base_ms is None:
+            return None
+        return (self._unix_base_ms + self._wraps * (TIME_MASK + 1) + self.uptime_ms) // 1000
+
+    def set_clock(self, unix_s):
+        """Take the time over from a host."""
+        self._unix_base_ms = unix_s * 1000 - self._wraps * (TIME_MASK + 1) - self.uptime_ms
 
     def configure(self):
         """Hand changed settings to those who keep a copy."""
@@ -86,10 +123,16 @@ class App:
         board = self.board
         period_us = board.ticks_diff(now_us, self._last_us)
         self._last_us = now_us
-        rest_us = self._rest_us + period_us
+        rest_us = self._rest_us + (period_us if period_us > 0 else 0)
         dt_ms = rest_us // 1000
         self._rest_us = rest_us - dt_ms * 1000
-        self.uptime_ms = self.events.now_ms = (self.uptime_ms + dt_ms) & TIME_MASK
+        left_ms = TIME_MASK - self.uptime_ms
+        if dt_ms <= left_ms:
+            uptime_ms = self.uptime_ms + dt_ms
+        else:
+            uptime_ms = dt_ms - left_ms - 1
+            self._wraps += 1
+        self.uptime_ms = self.events.now_ms = uptime_ms
         session = self.session
         drive = self.drive
         sense = self.sense
@@ -105,24 +148,36 @@ class App:
             self._limiters_seen = safety.limiters
             self.events.put(events.LIMITER, safety.limiters)
         # panel and session
-        self.panel.update(board.buttons, dt_ms)
+        self.panel.update(board.buttons, dt_ms if dt_ms < LONG_TICK_MS else LONG_TICK_MS)
         session.tick(dt_ms)
         # drive
+        wake = self._wake
         if session.motor_on:
-            if self._driving:
+            if wake > WAKE_TICKS:
                 board.write_motor(drive.step(sense.prompt_opm, sense.current_ma, sense.supply_mv))
-            else:  # the driver wakes during one tick with duty 0
-                self._driving = True
+            elif wake:  # the interlock rises and the driver wakes, with duty 0
+                self._wake = wake = wake + 1
+                if wake > WAKE_TICKS:
+                    board.forgive_driver()
+            elif board.guarded:  # the watchdog is started between the ticks
+                self._wake = wake = 1
                 board.enable_motor(1)
-        elif self._driving:
-            self._driving = False
+        elif wake:
+            self._wake = 0
             board.enable_motor(0)
         # show
         if session.cue:
             self._give_cue()
         self.player.tick(dt_ms)
-        board.led(self.panel.colour(self.uptime_ms))
-        board.kick()
+        board.led(self.panel.colour(uptime_ms))
+        self.recorder.tick()
+        doing = session.state
+        if doing != self._doing:
+            self._doing = doing
+            board.note(doing)
+        if self._wake:
+            board.feed()
+        board.kick(uptime_ms)
 
     def step(self):
         """One round of the loop: wait for the tick while talking, then tick."""
@@ -147,8 +202,11 @@ class App:
         board = self.board
         talk = self.rpc.talk
         until_us = self._next_us
-        if self.panel.toggle_remote:
-            self._toggle_remote()
+        if self.session.motor_on:
+            if not board.guarded:
+                board.guard()
+        else:
+            self._care()
         if self._reset_ticks and self.rpc.idle():
             self._reset_ticks -= 1
             if not self._reset_ticks:
@@ -158,6 +216,7 @@ class App:
         if self.garbage >= GARBAGE_MAX and left_us > COLLECT_US:
             self.garbage = 0
             board.collect()
+            self.safety.report(faults.HEAP_LOW, board.mem_free() < HEAP_MIN)
             left_us = board.ticks_diff(until_us, board.ticks_us())
         while left_us > 0:
             stuck = left_us < rpc.MARGIN_US or talk(until_us)
@@ -168,6 +227,42 @@ class App:
                 else:
                     board.wait_us(left_us)
             left_us = board.ticks_diff(until_us, board.ticks_us())
+
+    def _care(self):
+        """What only the time with the motor off is for: flash, and self-tests."""
+        if self.panel.toggle_remote:
+            self._toggle_remote()
+        session = self.session
+        if session.active() or self._retry_ms:
+            self._retry_ms = max(self._retry_ms - TICK_MS, 0)
+            return
+        if session.state != sessions.MAINTENANCE:
+            self._test()
+        elif self.startup.record:
+            self.recorder.note("boot", self.startup.take_record("none", None))
+        try:
+            if self.recorder.flush(self.uptime_ms, self.unix_s()):
+                self.safety.report(faults.FLASH_FAILED, False)
+            elif not self.startup.record:
+                self.startup.settle()
+        except (StoreError, OSError):
+            self._retry_ms = RETRY_MS
+            self.safety.report(faults.FLASH_FAILED)
+
+    def _test(self):
+        selftest = self.selftest
+        blocks = self.session.blocks
+        if selftest.step(self.uptime_ms, blocks & sessions.STOP_PRESSED):
+            failed = selftest.failed()
+            if self.startup.record:
+                self.recorder.note("boot", self.startup.take_record(selftest.state, failed))
+            elif failed and failed != self._failed:
+                self.recorder.note("selftest", {"failed": failed})
+            self._failed = failed
+        if selftest.state == "passed":
+            self.session.blocks = blocks & ~sessions.SELFTEST
+        else:
+            self.session.blocks = blocks | sessions.SELFTEST
 
     def _new_fault(self):
         fault = self._fault_seen = self.safety.fault

@@ -1,11 +1,12 @@
 """The one door to the hardware: pins, PWM, ADC, clock, console and files.
 
-No other module imports machine, rp2, time, sys or os (the interlock will be the one exception), so that
-the rest of the firmware can be handed any board. Readings are raw here; `sense` gives them units.
+No other module imports machine, rp2, time, sys or os (but for the interlock's PIO programs), so that the rest
+of the firmware can be handed any board. Readings are raw here; `sense` gives them units.
 """
 
 import gc
 import hashlib
+import io
 import os
 import select
 import sys
@@ -13,18 +14,18 @@ import time
 
 import machine
 import rp2
-from machine import ADC, PWM, Pin
+from machine import ADC, PWM, WDT, Pin, mem32
 from micropython import const
 
-from massager import buttons as bits
+from massager.interlock import Interlock
 from massager.sense import TACH_COUNT_US
 
 # The pin map: the only place where GPIO numbers stand. hardware/ and docs/ are checked against it.
 PINS = {
     "WD_KICK": 2,  # edge at the end of every good tick, for the hardware one-shot
-    "RUN_REQ": 3,  # high = the driver may run (nSLEEP on the breadboard build)
+    "RUN_REQ": 3,  # the PIO interlock's output: high = the driver may run (nSLEEP on the breadboard build)
     "ILK_OK": 4,  # hardware interlock's answer; not read yet
-    "NFAULT": 5,  # driver's fault line, low = fault; not read yet
+    "NFAULT": 5,  # driver's fault line, low = fault
     "STOP": 6,  # normally closed to GND: pressed, cut or unplugged all read 1
     "PLUS": 7,  # buttons to GND, normally open: pressed reads 0
     "MINUS": 8,
@@ -44,10 +45,25 @@ PINS = {
     "T_MUX": 27,  # thermistors: motor, driver, handle; then half the rail as a reference
     "V_BAT": 28,  # supply voltage through a divider
 }
+BUTTONS = ("STOP", "PLUS", "MINUS", "MODE")  # neighbours, in the order of the bits in buttons.py
 SAFE_LOW = ("RUN_REQ", "MOT_PWM", "MOT_PH", "WD_KICK", "BUZZER")  # boot.py drives these low, in this order
 
 MOTOR_PWM_HZ = const(20_000)  # above hearing
 TACH_SM = const(4)  # first state machine of PIO block 1; block 0 belongs to the interlock
+WATCHDOG_MS = const(1_000)
+
+# Registers of the RP2040 that MicroPython has no name for, or reads more slowly.
+GPIO_IN = const(0xD0000004)
+WATCHDOG_CTRL = const(0x40058000)
+WATCHDOG_ENABLE = const(1 << 30)
+WATCHDOG_REASON = const(0x40058008)
+RAN_OUT = const(1)  # bit of the reason: the timer ran out, nobody asked for the reset
+# Scratch registers survive every reset but power-on, which leaves zeros.
+MARK = const(0x4005800C)
+UPTIME = const(0x40058010)
+DOING = const(0x40058014)
+STARTED = const(0x6B01)  # values of MARK: the firmware has started, …
+GUARDED = const(0x6B02)  # … the watchdog watches it
 
 
 @rp2.asm_pio(fifo_join=rp2.PIO.JOIN_RX)
@@ -109,7 +125,8 @@ class Board:
 
     adc_current, adc_supply: 0…65535; mux_channel with adc_mux: the T_MUX channel (0…3) read in this
     sample; tach_count, tach_periods: sum and number of tach periods (TACH_COUNT_US each) since the last
-    sample; buttons: bits of `buttons`, 1 = pressed.
+    sample; buttons: bits of `buttons`, 1 = pressed; run_req: RUN_REQ as it reads, 0 or 1; driver_fault:
+    whether the driver's fault line is low, or was since the motor was enabled; guarded: the watchdog runs.
     """
 
     SIMULATED = getattr(machine, "SIMULATED", False)
@@ -118,7 +135,6 @@ class Board:
         for name in SAFE_LOW:
             Pin(PINS[name], Pin.OUT, value=0)
         self.console = console or Console()
-        self._run_req = Pin(PINS["RUN_REQ"], Pin.OUT, value=0)
         self._kick = Pin(PINS["WD_KICK"], Pin.OUT, value=0)
         self._kick_level = 0
         self._pwm = PWM(Pin(PINS["MOT_PWM"]))
@@ -131,10 +147,16 @@ class Board:
         self._buzz_hz = 0
         self._led = tuple(Pin(PINS[n], Pin.OUT, value=0) for n in ("LED_R", "LED_G", "LED_B"))
         self._rgb = 0
-        self._stop = Pin(PINS["STOP"], Pin.IN, Pin.PULL_UP)
-        self._plus = Pin(PINS["PLUS"], Pin.IN, Pin.PULL_UP)
-        self._minus = Pin(PINS["MINUS"], Pin.IN, Pin.PULL_UP)
-        self._mode = Pin(PINS["MODE"], Pin.IN, Pin.PULL_UP)
+        for name in BUTTONS:
+            Pin(PINS[name], Pin.IN, Pin.PULL_UP)
+        self._buttons_at = PINS["STOP"]
+        self._run_req_bit = 1 << PINS["RUN_REQ"]
+        self._nfault_bit = 1 << PINS["NFAULT"]
+        self._interlock = Interlock(PINS["RUN_REQ"], PINS["STOP"])
+        self.feed = self._interlock.feed
+        self._tripped = False  # the driver complained since the motor was enabled
+        self._watchdog: WDT = None  # type: ignore[assignment]  # made by `guard`
+        Pin(PINS["NFAULT"], Pin.IN, Pin.PULL_UP).irq(self._driver_tripped, Pin.IRQ_FALLING, hard=True)
         self._mux0 = Pin(PINS["MUX_S0"], Pin.OUT, value=0)
         self._mux1 = Pin(PINS["MUX_S1"], Pin.OUT, value=0)
         self._read_current = ADC(Pin(PINS["I_SENSE"])).read_u16
@@ -147,10 +169,14 @@ class Board:
         self.mux_channel = self._next_mux = 0
         self.tach_count = self.tach_periods = 0
         self.buttons = 0
+        self.run_req = 0
+        self.driver_fault = False
+        self.guarded = False
         self.ticks_us = time.ticks_us
         self.ticks_diff = time.ticks_diff
         self.ticks_add = time.ticks_add
         self.collect = gc.collect
+        self.mem_free = gc.mem_free
 
     # -- inputs -------------------------------------------------------------------------------------
 
@@ -172,34 +198,64 @@ class Board:
             count += tach.get()
             periods -= 1
         self.tach_count = count
-        buttons = 0
-        if self._stop():
-            buttons = bits.STOP
-        if not self._plus():
-            buttons |= bits.PLUS
-        if not self._minus():
-            buttons |= bits.MINUS
-        if not self._mode():
-            buttons |= bits.MODE
-        self.buttons = buttons
+        pins = mem32[GPIO_IN]
+        self.buttons = pins >> self._buttons_at & 15 ^ 14  # STOP opens when pressed, the others close
+        self.run_req = 1 if pins & self._run_req_bit else 0
+        self.driver_fault = self._tripped or not pins & self._nfault_bit
+
+    def read_run_req(self):
+        """RUN_REQ as it reads at this instant, 0 or 1."""
+        return 1 if mem32[GPIO_IN] & self._run_req_bit else 0
 
     # -- outputs ------------------------------------------------------------------------------------
 
     def enable_motor(self, on):
-        """Wake the driver (on) or let it sleep and the motor coast (off). Either way with duty 0."""
+        """Arm the interlock, which wakes the driver, or trip it and let the motor coast. Duty 0 either way.
+
+        Armed, it has to be fed by `feed` at the end of every good tick, or it trips after 100 ms.
+        """
         self.write_motor(0)
-        self._run_req(on)
+        if on:
+            self._interlock.arm()
+        else:
+            self._interlock.disarm()
+
+    def forgive_driver(self):
+        """Forget what the driver's fault line did while the driver woke up."""
+        self._tripped = False
 
     def write_motor(self, duty):
-        """Motor duty, 0…65535."""
+        """Motor duty, 0…65535. Stays 0 once the driver has complained."""
         if duty != self._duty:
             self._duty = duty
             self._pwm.duty_u16(duty)
+            if self._tripped:  # asked after writing: the interrupt may come between
+                self._duty = 0
+                self._pwm.duty_u16(0)
 
-    def kick(self):
-        """One edge for the hardware one-shot: the tick that just ended was good."""
+    def _driver_tripped(self, _pin):
+        """Interrupt: the driver's fault line fell. Allocates nothing."""
+        self._pwm.duty_u16(0)
+        self._duty = 0
+        self._tripped = True
+
+    def kick(self, uptime_ms):
+        """The tick that ends here was good: an edge for the hardware one-shot, and the watchdog is fed."""
         self._kick_level ^= 1
         self._kick(self._kick_level)
+        if self.guarded:
+            self._watchdog.feed()
+            mem32[UPTIME] = uptime_ms
+
+    def guard(self):
+        """Start the watchdog: from now on a loop that hangs for a second ends in a reset. Not in a tick."""
+        self._watchdog = WDT(timeout=WATCHDOG_MS)
+        mem32[MARK] = GUARDED
+        self.guarded = True
+
+    def note(self, doing):
+        """Leave a number below 2^30 for the firmware that starts after a watchdog's reset."""
+        mem32[DOING] = doing
 
     def led(self, rgb):
         """Colour as bits: 4 red, 2 green, 1 blue."""
@@ -238,10 +294,38 @@ class Board:
         """The board's serial number as hexadecimal text."""
         return "".join("%02x" % b for b in machine.unique_id())
 
+    def boot_cause(self):
+        """Why the firmware started: (name, uptime in ms and `note` before it). Once; it takes the marks away.
+
+        "power_on", "watchdog" (it ran out), or "reset" (deliberate, or soft).
+        """
+        mark = mem32[MARK]
+        ran_ms = mem32[UPTIME]
+        doing = mem32[DOING]
+        mem32[MARK] = STARTED
+        if mark == GUARDED and mem32[WATCHDOG_REASON] & RAN_OUT:
+            return "watchdog", ran_ms, doing
+        if mark not in (STARTED, GUARDED):
+            return "power_on", 0, 0
+        return "reset", ran_ms, doing
+
     def reset(self):
         """Deliberate reset; does not return."""
         self.enable_motor(0)
+        mem32[MARK] = STARTED
         machine.reset()
+
+    def release(self):
+        """Stop the watchdog. For the guard in main.py alone: the outputs are low and someone took over."""
+        mem32[WATCHDOG_CTRL] = mem32[WATCHDOG_CTRL] & ~WATCHDOG_ENABLE
+        mem32[MARK] = STARTED
+        self.guarded = False
+
+    def describe(self, error, limit=400):
+        """The end of an exception's traceback as text."""
+        text = io.StringIO()
+        sys.print_exception(error, text)
+        return text.getvalue()[-limit:]
 
 
 class Files:
@@ -259,6 +343,25 @@ class Files:
             if e.args[0] == 2:  # ENOENT
                 return None
             raise
+
+    def names(self, folder):
+        """Sorted names in a folder; none when there is no such folder."""
+        try:
+            return sorted(os.listdir(self._root + folder))
+        except OSError:
+            return []
+
+    def append(self, name, data):
+        """Add to the end of a file, or create it and its folder. Raises OSError (28: no space left)."""
+        folder = name.rfind("/")
+        if folder > 0 and not self.names(name[:folder]):
+            try:
+                os.mkdir(self._root + name[:folder])
+            except OSError as e:
+                if e.args[0] != 17:  # EEXIST
+                    raise
+        with open(self._root + name, "ab") as f:
+            f.write(data)
 
     def write(self, name, data):
         """Create or overwrite. Raises OSError (28: no space left)."""
@@ -281,12 +384,17 @@ class Files:
 
     def content_hash(self):
         """First 16 hex digits of the SHA-256 over the firmware's files: names, sizes, contents, sorted."""
+        found = None
+        for content in self.hash_slowly():
+            found = content
+        return found
+
+    def hash_slowly(self):
+        """`content_hash` in pieces: yields None after each block, the hash at last."""
         root = self._root
         names = [n for n in ("boot.py", "main.py") if n in os.listdir(root)]
-        try:
-            names += sorted("massager/" + n for n in os.listdir(root + "massager") if n.endswith("py"))
-        except OSError:
-            pass  # frozen or run from elsewhere: nothing on flash to vouch for
+        # without a folder it is frozen or run from elsewhere: nothing on flash to vouch for
+        names += ["massager/" + n for n in self.names("massager") if n.endswith("py")]
         digest = hashlib.sha256()
         block = bytearray(512)
         for name in names:
@@ -297,4 +405,5 @@ class Files:
                     if not n:
                         break
                     digest.update(block if n == len(block) else block[:n])
-        return "".join("%02x" % b for b in digest.digest()[:8])
+                    yield None
+        yield "".join("%02x" % b for b in digest.digest()[:8])

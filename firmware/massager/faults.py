@@ -18,146 +18,233 @@ DRIVER_SENSOR = const(8)
 HANDLE_SENSOR = const(9)
 CURRENT_SENSOR = const(10)
 TICK_OVERRUN = const(11)
+RUNAWAY = const(12)
+NO_ROTATION = const(13)
+UNCOMMANDED_MOTION = const(14)
+DRIVER_FAULT = const(15)
+ADC_REFERENCE = const(16)
+SUPPLY_HIGH = const(17)
+SUPPLY_DIP = const(18)
+INTERLOCK_TRIPPED = const(19)
+INTERLOCK_FAILED = const(20)
+CLOCK_JUMP = const(21)
+SESSION_OVERRUN = const(22)
+HEAP_LOW = const(23)
+FLASH_FAILED = const(24)
+FIRMWARE_CHANGED = const(25)
+WATCHDOG_RESET = const(26)
+CRASHED = const(27)
+# Sets of codes are kept as bits `1 << code`, and a small integer has 30: codes end at 29.
 
 LIMIT_CURRENT = const(1)
 LIMIT_HEAT = const(2)
 LIMIT_BATTERY = const(4)
 
-# code, name, measures, unit, limit, fault, hysteresis, debounce_ms, reaction, remedy
+# reactions
+CUT = "cut"  # motor off in the same tick
+RAMP = "ramp"  # the level falls to standstill, 500 ms a level; any further fault cuts
+
+# how it is cleared, by an explicit act in every case
+_ONCE = "at once"
+_GONE = "when its cause is gone"
+_STOPPED = "once the motor is off, which ends the cause"
+
+# code, name, measures,
+# unit, limit, fault, hysteresis, debounce_ms, reaction,
+# remedy, how it is cleared, source of the numbers
+# fmt: off
 FAULTS = (
     (
-        OVER_CURRENT,
-        "over_current",
-        "motor current",
-        "mA",
-        "current_limit_ma",
-        2600,
-        0,
-        20,
-        "cut",
+        OVER_CURRENT, "over_current", "motor current",
+        "mA", "current_limit_ma", 2600, 0, 20, CUT,
         "Press less hard. If it trips without load, look for a blocked mechanism or a short in the motor.",
+        _GONE,
+        "Below the 2.9 A at which the driver carrier limits; motors considered stall at up to 5.5 A.",
     ),
     (
-        STALL,
-        "stall",
-        "rate below a third of the demand",
-        "opm",
-        None,
-        None,
-        0,
-        200,
-        "cut",
+        STALL, "stall", "rate below a third of the demand",
+        "opm", None, None, 0, 200, CUT,
         "Free the pad, then clear. If it turns freely, check motor plug and tach.",
+        _STOPPED,
+        "Heat budget: 20 W at the driver's limit, cut in 0.5 s.",
     ),
     (
-        MOTOR_HOT,
-        "motor_hot",
-        "motor temperature",
-        "0.1 C",
-        800,
-        900,
-        50,
-        200,
-        "cut",
+        MOTOR_HOT, "motor_hot", "motor temperature",
+        "0.1 C", 800, 900, 50, 200, CUT,
         "Let the motor cool down below 75 C; use a lower level or press less hard.",
+        _GONE,
+        "Design: below the 98 C cut-off on the motor can.",
     ),
     (
-        DRIVER_HOT,
-        "driver_hot",
-        "driver temperature",
-        "0.1 C",
-        850,
-        1000,
-        50,
-        200,
-        "cut",
+        DRIVER_HOT, "driver_hot", "driver temperature",
+        "0.1 C", 850, 1000, 50, 200, CUT,
         "Let the driver cool down below 80 C; check its copper area and air.",
+        _GONE,
+        "Design: the driver shuts itself down at 175 C die temperature.",
     ),
     (
-        HANDLE_HOT,
-        "handle_hot",
-        "handle temperature",
-        "0.1 C",
-        430,
-        480,
-        20,
-        200,
-        "cut",
+        HANDLE_HOT, "handle_hot", "handle temperature",
+        "0.1 C", 430, 480, 20, 200, CUT,
         "Put the device down until the handle is below 41 C.",
+        _GONE,
+        "48 C for 10 min is a burn threshold (ISO 13732-1, not re-read).",
     ),
     (
-        BATTERY_CRITICAL,
-        "battery_critical",
-        "supply voltage",
-        "mV",
-        "3300 a cell, 10500 on mains",
-        "3000 a cell, 9000 on mains",
-        600,
-        500,
-        "cut",
+        BATTERY_CRITICAL, "battery_critical", "supply voltage",
+        "mV", "3300 a cell, 10500 on mains", "3000 a cell, 9000 on mains", 600, 500, CUT,
         "Charge the battery, or check the adapter and its plug.",
+        _STOPPED,
+        "Discharge limit of lithium-ion cells.",
     ),
     (
-        MOTOR_SENSOR,
-        "motor_sensor",
-        "motor thermistor open or shorted",
-        "",
-        None,
-        None,
-        0,
-        200,
-        "cut",
+        MOTOR_SENSOR, "motor_sensor", "motor thermistor open, shorted, jumping, or 25 K below the handle",
+        "", None, None, 0, 200, CUT,
         "Check plug and wires of the thermistor on the motor.",
+        _GONE,
+        "Design: nothing changes by 10 K within 40 ms, and the motor is the source of the heat.",
     ),
     (
-        DRIVER_SENSOR,
-        "driver_sensor",
-        "driver thermistor open or shorted",
-        "",
-        None,
-        None,
-        0,
-        200,
-        "cut",
+        DRIVER_SENSOR, "driver_sensor", "driver thermistor open, shorted or jumping",
+        "", None, None, 0, 200, CUT,
         "Check the thermistor at the driver.",
+        _GONE,
+        "Design: nothing changes by 10 K within 40 ms.",
     ),
     (
-        HANDLE_SENSOR,
-        "handle_sensor",
-        "handle thermistor open or shorted",
-        "",
-        None,
-        None,
-        0,
-        200,
-        "cut",
+        HANDLE_SENSOR, "handle_sensor", "handle thermistor open, shorted or jumping",
+        "", None, None, 0, 200, CUT,
         "Check plug and wires of the thermistor in the handle.",
+        _GONE,
+        "Design: nothing changes by 10 K within 40 ms.",
     ),
     (
-        CURRENT_SENSOR,
-        "current_sensor",
-        "no current although the motor is driven",
-        "mA",
-        None,
-        20,
-        0,
-        500,
-        "cut",
+        CURRENT_SENSOR, "current_sensor", "current of the driven motor; or 150 mA while the driver sleeps",
+        "mA", None, 20, 0, 500, CUT,
         "Check the current sense wire, the motor plug and the driver's supply.",
+        _GONE,
+        "No-load current is 200 mA; noise of the ADC is 3 mA.",
     ),
     (
-        TICK_OVERRUN,
-        "tick_overrun",
-        "control tick period with the motor on",
-        "ms",
-        None,
-        50,
-        0,
-        0,
-        "cut",
+        TICK_OVERRUN, "tick_overrun", "control tick period with the motor on",
+        "ms", None, 50, 0, 0, CUT,
         "Clear and go on; if it comes back, report it with the firmware version.",
+        _STOPPED,
+        "Five ticks; half of the interlock's 100 ms.",
+    ),
+    (
+        RUNAWAY, "runaway", "rate beyond one and a half times the demand",
+        "opm", None, 500, 0, 150, CUT,
+        "Do not use the device: driver or drive fails. Check the driver, motor_ke_uvs and the tach.",
+        _STOPPED,
+        "Largest overshoot simulated with a hand lifted off: 45 % for 0.1 s.",
+    ),
+    (
+        NO_ROTATION, "no_rotation", "no tach pulses while voltage and current say that the motor turns",
+        "opm", None, None, 0, 200, CUT,
+        "Check the tach's wire and magnet, and the coupling of the pad.",
+        _STOPPED,
+        "As stall; told apart below 1000 mA by the back-EMF.",
+    ),
+    (
+        UNCOMMANDED_MOTION, "uncommanded_motion", "rate while commanded off, above that of coasting down",
+        "opm", None, 300, 0, 200, CUT,
+        "Pull the battery or the adapter: a transistor of the driver may be shorted. Do not use the device.",
+        _GONE,
+        "Design: coasting only slows down.",
+    ),
+    (
+        DRIVER_FAULT, "driver_fault", "fault line of the motor driver",
+        "", None, None, 0, 0, CUT,
+        "Look for a short at the motor or an overheated driver; then clear.",
+        _STOPPED,
+        "The driver retries by itself; the firmware must not.",
+    ),
+    (
+        ADC_REFERENCE, "adc_reference", "what multiplexer and ADC read as half of the rail, off by",
+        "1/65536", None, 1638, 0, 200, CUT,
+        "Check the 3.3 V rail, the reference divider and the multiplexer.",
+        _GONE,
+        "5 %: the divider's 1 % and the ADC's error have room.",
+    ),
+    (
+        SUPPLY_HIGH, "supply_high", "supply voltage",
+        "mV", None, "4300 a cell, 14500 on mains", 0, 200, CUT,
+        "Unplug: the supply is too high. Use the adapter or pack that belongs to it; check battery_cells.",
+        _GONE,
+        "4.25 V a cell (IEC 62133) and the error of the divider.",
+    ),
+    (
+        SUPPLY_DIP, "supply_dip", "fall of the supply in the first 2 s of driving",
+        "%", None, 15, 0, 80, CUT,
+        "The supply is too weak: charge the battery, check plugs and wires.",
+        _STOPPED,
+        "Soft start draws below 1 A; a sound pack falls by 2 %.",
+    ),
+    (
+        INTERLOCK_TRIPPED, "interlock_tripped", "RUN_REQ low although armed and fed",
+        "", None, None, 0, 30, CUT,
+        "Clear and go on; if it comes back, check the wires of RUN_REQ and STOP.",
+        _STOPPED,
+        "Two ticks and what arming takes.",
+    ),
+    (
+        INTERLOCK_FAILED, "interlock_failed", "RUN_REQ high while disarmed, or low after arming",
+        "", None, None, 0, 30, CUT,
+        "Pull the battery or the adapter. Check RUN_REQ for a short; run `knead selftest`.",
+        _GONE,
+        "Two ticks and what arming takes.",
+    ),
+    (
+        CLOCK_JUMP, "clock_jump", "time between two ticks, backwards or beyond",
+        "ms", None, 900, 0, 0, CUT,
+        "Clear and go on; if it comes back, the board is defective.",
+        _STOPPED,
+        "The watchdog would have ended a real wait of 1 s.",
+    ),
+    (
+        SESSION_OVERRUN, "session_overrun", "motor time within a session",
+        "s", None, 901, 0, 0, CUT,
+        "Clear; report it with the firmware version: the session's own clock failed.",
+        _STOPPED,
+        "15 min and 1 s; the interlock follows at 15 min and 5 s.",
+    ),
+    (
+        HEAP_LOW, "heap_low", "free memory after a collection",
+        "B", None, 12000, 0, 0, RAMP,
+        "Reboot; if it comes back, report it with the firmware version.",
+        _GONE,
+        "A request takes 6 kB at most.",
+    ),
+    (
+        FLASH_FAILED, "flash_failed", "writing the journal",
+        "", None, None, 0, 0, CUT,
+        "Delete files that are not needed; if it comes back, the flash is worn out.",
+        _ONCE,
+        "Without its journal the device cannot account for what it did.",
+    ),
+    (
+        FIRMWARE_CHANGED, "firmware_changed", "hash of the firmware's files against the one kept",
+        "", None, None, 0, 0, CUT,
+        "If you have just installed it: clear. If not: install the firmware again.",
+        _ONCE,
+        "SHA-256 over all files of the firmware.",
+    ),
+    (
+        WATCHDOG_RESET, "watchdog_reset", "cause of the last reset",
+        "", None, None, 0, 0, CUT,
+        "The firmware hung and was restarted. Clear; report it with `knead log`.",
+        _ONCE,
+        "The watchdog's time is 1 s.",
+    ),
+    (
+        CRASHED, "crashed", "error that ended the firmware",
+        "", None, None, 0, 0, CUT,
+        "The firmware failed and was restarted. Clear; report it with `knead log`.",
+        _ONCE,
+        "",
     ),
 )
+# fmt: on
 
 LIMITERS = (
     (LIMIT_CURRENT, "current", "Motor voltage held back to keep the current at current_limit_ma."),
@@ -169,6 +256,11 @@ LIMITERS = (
 def fault_name(code):
     """Name of a fault code; None for NONE."""
     return FAULTS[code - 1][1] if code else None
+
+
+def ramps(code):
+    """Whether a fault lets the motor run down gently."""
+    return FAULTS[code - 1][8] is RAMP
 
 
 def limiter_names(bits):

@@ -6,8 +6,8 @@ from massager import settings as table
 from massager.errors import RpcError
 from massager.store import StoreError, os_failure
 
-PROTOCOL = "1.0.0"
-CAPABILITIES = ("sessions", "settings", "telemetry")
+PROTOCOL = "1.1.0"
+CAPABILITIES = ("sessions", "settings", "telemetry", "journal", "selftest", "clock")
 
 _SETTING_ERRORS = {
     table.UNKNOWN: errors.UNKNOWN_SETTING,
@@ -17,6 +17,10 @@ _SETTING_ERRORS = {
     table.CONFLICT: errors.CONFLICT,
     table.BUSY: errors.MOTOR_RUNNING,
 }
+UNIX_MIN_S = 1_767_225_600  # 2026: nobody set that clock right who says less
+UNIX_END_S = 1 << 32
+CLOCK_NEWS_S = 2
+JOURNAL_ROOM = 800  # characters of records in a reply
 _LIST_PAGE = 20  # settings a page
 _ERRORS_MAX = 5  # setting errors that are listed in one reply; the rest is counted
 
@@ -32,11 +36,13 @@ def _hello(app, params):
     return {
         "protocol": PROTOCOL,
         "firmware": VERSION,
-        "content": app.content,
+        "content": app.startup.content,
         "board": app.board.unique_id(),
         "sim": app.board.SIMULATED,
         "capabilities": CAPABILITIES,
         "uptime_ms": app.uptime_ms,
+        "boot": app.journal.boot,
+        "unix_s": app.unix_s(),
     }
 
 
@@ -62,6 +68,8 @@ def _status(app, params):
         "fault": _fault(safety),
         "limiters": faults.limiter_names(safety.limiters),
         "refusals": [row[1] for row in sessions.refusal_rows(session.refusals(sessions.REMOTE))],
+        "boot": app.startup.cause,
+        "selftest": app.selftest.state,
         "unsaved": app.settings.unsaved(),
         "remote_start": app.settings["remote_start"],
         "uptime_ms": app.uptime_ms,
@@ -232,6 +240,37 @@ def _fault_clear(app, params):
     return {"cleared": name}
 
 
+def _selftest(app, params):
+    selftest = app.selftest
+    if params.get("run"):
+        _require_idle(app)
+        selftest.restart()
+    t_ms = None if selftest.state == "running" else selftest.t_ms
+    return {"state": selftest.state, "t_ms": t_ms, "tests": selftest.results()}
+
+
+def _clock_set(app, params):
+    unix_s = params["unix_s"]
+    if not UNIX_MIN_S <= unix_s < UNIX_END_S:
+        raise RpcError(errors.INVALID_PARAMS, {"param": "unix_s", "min": UNIX_MIN_S, "max": UNIX_END_S - 1})
+    was = app.unix_s()
+    app.set_clock(unix_s)
+    if was is None or abs(was - unix_s) > CLOCK_NEWS_S:
+        app.recorder.note("clock", {"was": was})
+    return {"unix_s": unix_s, "was": was}
+
+
+def _journal_read(app, params):
+    _require_idle(app)
+    journal = app.journal
+    start = params.get("start", 0)
+    if start < 0:
+        raise RpcError(errors.INVALID_PARAMS, {"param": "start"})
+    texts, following = journal.read(start, JOURNAL_ROOM)
+    numbers = tuple("null" if not n else "%d" % n for n in (journal.first(), journal.last, following))
+    return Encoded('{"records":[%s],"first":%s,"last":%s,"next":%s}' % ((",".join(texts),) + numbers))
+
+
 def _maintenance(app, params):
     _require_idle(app)
     try:
@@ -269,13 +308,16 @@ METHODS: tuple = (
         {"hz": "int"},
         "Samples a second: a divisor of 100 up to 20, 0 = off.",
     ),
+    ("selftest", _selftest, {"run": "bool?"}, "The self-test's report; `run` begins a new round."),
+    ("journal.read", _journal_read, {"start": "int?"}, "Records of the journal from a number on."),
+    ("clock.set", _clock_set, {"unix_s": "int"}, "Seconds since 1970, for the journal."),
     ("fault.clear", _fault_clear, {}, "Clear the latched fault once its cause is gone."),
     ("maintenance", _maintenance, {}, "Restart with the motor impossible, for file transfer."),
     ("reboot", _reboot, {}, "Restart."),
 )
 
 BY_NAME = {row[0]: row for row in METHODS}
-_TYPES = {"int": int, "str": str, "object": dict, "list": list}
+_TYPES = {"int": int, "str": str, "bool": bool, "object": dict, "list": list}
 
 schema.SECTIONS["methods"] = (METHODS, schema.SECTIONS["methods"][1])
 
@@ -296,6 +338,7 @@ def call(app, name, params):
                 raise RpcError(errors.INVALID_PARAMS, {"param": param})
             continue
         value = params[param]
-        if isinstance(value, bool) or not isinstance(value, _TYPES[kind.rstrip("?")]):
+        wanted = _TYPES[kind.rstrip("?")]
+        if isinstance(value, bool) != (wanted is bool) or not isinstance(value, wanted):
             raise RpcError(errors.INVALID_PARAMS, {"param": param, "type": kind})
     return row[1](app, params)

@@ -1,7 +1,8 @@
 """Panel: buttons → intents for the session, state → colour of the LED.
 
-STOP acts on its first sample; the others are debounced. A button that was down at power-on, or is held
-for ten seconds, counts as stuck: it does nothing until it is released, and no session can start.
+STOP acts on its first sample; the others are debounced. A button that was down at power-on, is held for ten
+seconds, or bounces without end, counts as stuck: it does nothing until it is released and calm, and no
+session can start.
 """
 
 from array import array
@@ -16,8 +17,12 @@ DEBOUNCE_MS = const(30)
 LONG_MS = const(3_000)
 CLEAR_MS = const(2_000)
 STUCK_MS = const(10_000)
+OPEN_MS = const(10_000)  # nobody presses STOP for so long: a wire is off
+EDGE = const(6)  # chatter: each edge adds, each tick takes one away; ten presses a second take 6 s to …
+CHATTER_MAX = const(120)  # … get here, a contact that bounces in every tick a quarter of a second
 
 _DEBOUNCED = (PLUS, MINUS, MODE)
+_ALL = PLUS | MINUS | MODE
 
 RED = const(4)
 YELLOW = const(6)
@@ -44,8 +49,10 @@ class Panel:
         self._events = event_log
         self._held_ms = array("h", [0, 0, 0])
         self._down = 0  # debounced buttons that are down
-        self._done = PLUS | MINUS | MODE  # presses that have had their effect, or may have none
+        self._done = _ALL  # presses that have had their effect, or may have none
         self._quiet = False  # all of them were up in the last tick, nothing is left to do
+        self._raw = 0
+        self._chatter = 0
         self._stop_ms = 0
         self.toggle_remote = False
 
@@ -56,10 +63,23 @@ class Panel:
             self._stop(dt_ms)
         elif self._stop_ms:
             self._stop_ms = 0
-            self._session.blocks &= ~sessions.STOP_PRESSED
-        if self._quiet and not buttons & ~STOP:
+            self._session.blocks &= ~(sessions.STOP_PRESSED | sessions.STOP_OPEN)
+        raw = buttons & ~STOP
+        if self._quiet and not raw:
             return
-        self._quiet = not (buttons & ~STOP or self._down or self._done)
+        chatter = self._chatter
+        if raw != self._raw:
+            self._raw = raw
+            chatter += EDGE
+            if chatter >= CHATTER_MAX:
+                chatter = 2 * CHATTER_MAX  # calm for a second and more before it counts again
+        if chatter:
+            chatter -= 1
+            if chatter >= CHATTER_MAX:
+                stuck = sessions.BUTTON_STUCK
+                self._done = _ALL
+        self._chatter = chatter
+        self._quiet = not (raw or self._down or self._done or chatter)
         held = self._held_ms
         for i in range(3):
             button = _DEBOUNCED[i]
@@ -102,9 +122,11 @@ class Panel:
             session.stop(sessions.STOP_BUTTON)
             self._events.put(events.BUTTON, STOP)
         before = self._stop_ms
-        if before < CLEAR_MS:
-            self._stop_ms = before + dt_ms
-            if before + dt_ms >= CLEAR_MS and self._safety.fault and not self._safety.clear():
+        if before < OPEN_MS:
+            self._stop_ms = now = before + dt_ms
+            if now >= OPEN_MS:
+                session.blocks |= sessions.STOP_OPEN
+            if before < CLEAR_MS <= now and self._safety.fault and not self._safety.clear():
                 session.cue = cues.REFUSED
 
     def _pressed(self, button, ms):

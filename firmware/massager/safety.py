@@ -1,7 +1,8 @@
 """Safety: watches every tick, sets limiters, latches the first fault.
 
-First line only: the PIO interlock and the watchdog will stand behind it and trust nothing here. Current,
-stall and tick period are judged in every tick; the slow quantities take turns, one a tick.
+Current, rate, driver, interlock and tick period are judged in every tick; the slow quantities take turns, one
+a tick. Behind it stand the driver's own protection, the PIO interlock and the watchdog, which trust nothing
+here. What is not measured in a tick (memory, flash, the cause of a restart) comes in through `report`.
 """
 
 from array import array
@@ -9,14 +10,24 @@ from array import array
 from micropython import const
 
 from massager import faults
-from massager.sense import INVALID
+from massager.sense import DRIVER, HALF_RAIL, HANDLE, INVALID, MOTOR
 
 TICK_MS = const(10)
 SLOW_MS = const(40)  # each slow check comes round every fourth tick
 
 STALL_DEMAND_OPM = const(500)  # below it, soft start and ramp-down are not judged
+TURNING_MA = const(1000)  # a motor that draws less and has two thirds of its back-EMF turns, whatever …
 LIMITED_TICKS = const(100)  # the current limiter comes and goes with the stroke: reported for a second
 DRIVEN_MV = const(200)  # voltage above back-EMF by so much must draw current
+ASLEEP_MA = const(150)  # the current sense of a driver that sleeps reads nothing
+WAKE_TICKS = const(5)  # after which the interlock has risen and the driver is awake
+SLEEP_TICKS = const(3)  # after which both are off again
+COAST_TICKS = const(300)  # a motor that still coasts at a start is below the demand by then
+STANDSTILL_TICKS = const(500)  # a motor that was switched off stands by then
+START_TICKS = const(200)  # the supply's dip is looked for in the first 2 s
+COLDER_DC = const(250)
+
+_STEADY_US = const(100_000)  # longer ticks than this are counted as this
 
 
 def _column(code, column):
@@ -26,6 +37,12 @@ def _column(code, column):
 _OVER_CURRENT_MA = _column(faults.OVER_CURRENT, 5)
 _NO_CURRENT_MA = _column(faults.CURRENT_SENSOR, 5)
 _TICK_MAX_US = _column(faults.TICK_OVERRUN, 5) * 1000
+_CLOCK_MAX_US = _column(faults.CLOCK_JUMP, 5) * 1000
+_OVERRUN_US = _column(faults.SESSION_OVERRUN, 5) * 1_000_000
+_RUNAWAY_OPM = _column(faults.RUNAWAY, 5)
+_UNCOMMANDED_OPM = _column(faults.UNCOMMANDED_MOTION, 5)
+_REFERENCE_OFF = _column(faults.ADC_REFERENCE, 5)
+_DIP_PCT = _column(faults.SUPPLY_DIP, 5)
 _BATTERY_HYSTERESIS_MV = _column(faults.BATTERY_CRITICAL, 6)
 # By temperature channel: code when hot, code of its sensor, limit, fault threshold, hysteresis (0.1 C).
 _HEAT = tuple(
@@ -36,18 +53,52 @@ _HEAT = tuple(
         (faults.HANDLE_HOT, faults.HANDLE_SENSOR),
     )
 )
+# What is judged in every tick, and of that what has no cause any more once the motor is off.
+_FAST_CODES = (
+    faults.OVER_CURRENT,
+    faults.STALL,
+    faults.CURRENT_SENSOR,
+    faults.TICK_OVERRUN,
+    faults.RUNAWAY,
+    faults.UNCOMMANDED_MOTION,
+    faults.DRIVER_FAULT,
+    faults.INTERLOCK_TRIPPED,
+    faults.INTERLOCK_FAILED,
+    faults.CLOCK_JUMP,
+    faults.SESSION_OVERRUN,
+)
+_ENDS_WITH_MOTOR = (
+    faults.STALL,
+    faults.CURRENT_SENSOR,
+    faults.TICK_OVERRUN,
+    faults.BATTERY_CRITICAL,
+    faults.RUNAWAY,
+    faults.DRIVER_FAULT,
+    faults.SUPPLY_DIP,
+    faults.INTERLOCK_TRIPPED,
+    faults.INTERLOCK_FAILED,
+    faults.CLOCK_JUMP,
+    faults.SESSION_OVERRUN,
+)
 _OVER_CURRENT = 1 << faults.OVER_CURRENT
 _STALL = 1 << faults.STALL
 _CURRENT_SENSOR = 1 << faults.CURRENT_SENSOR
 _TICK_OVERRUN = 1 << faults.TICK_OVERRUN
-_FAST = _OVER_CURRENT | _STALL | _CURRENT_SENSOR | _TICK_OVERRUN
-_FAST_CODES = (faults.OVER_CURRENT, faults.STALL, faults.CURRENT_SENSOR, faults.TICK_OVERRUN)
+_RUNAWAY = 1 << faults.RUNAWAY
+_UNCOMMANDED = 1 << faults.UNCOMMANDED_MOTION
+_DRIVER_FAULT = 1 << faults.DRIVER_FAULT
+_TRIPPED = 1 << faults.INTERLOCK_TRIPPED
+_FAILED = 1 << faults.INTERLOCK_FAILED
+_CLOCK_JUMP = 1 << faults.CLOCK_JUMP
+_OVERRUN = 1 << faults.SESSION_OVERRUN
+_FAST = sum(1 << code for code in _FAST_CODES)
 _DEBOUNCE_MS = array("h", [0] + [row[7] for row in faults.FAULTS])
 
 
 class Safety:
     """fault: code of the latched fault (first cause kept), 0 = none; more: how many came after it;
-    limiters: LIMIT_* bits; active: faults whose cause lasts, bit `1 << code`.
+    limiters: LIMIT_* bits; active: faults whose cause lasts, bit `1 << code`; cleared: the fault that was
+    cleared last, taken by the journal.
     """
 
     def __init__(self, settings, sense, drive):
@@ -59,10 +110,18 @@ class Safety:
         self._timing = 0  # codes whose timer runs, bit `1 << code`
         self._timers_ms = array("h", [0] * len(_DEBOUNCE_MS))
         self._hot_channels = 0
+        self._on_ticks = 0  # since the motor went on, or off
+        self._off_ticks = STANDSTILL_TICKS
+        self._driven_us = 0  # motor time of this session
+        self._caught = False  # whether the rate was below the demand since the motor went on
+        self._risen = False  # whether the interlock rose since then
+        self._coasting_opm = 0  # lowest rate since the motor went off
+        self._supply_before_mv = 0
         self.fault = faults.NONE
         self.more = 0
         self.limiters = 0
         self.active = 0
+        self.cleared = faults.NONE
         self.configure()
 
     def configure(self):
@@ -71,6 +130,7 @@ class Safety:
         cells = s["battery_cells"]
         self._supply_limit_mv = cells * 3_300 if cells else 10_500
         self._supply_fault_mv = cells * 3_000 if cells else 9_000
+        self._supply_high_mv = cells * 4_300 if cells else 14_500
 
     def check(self, motor_on, period_us):
         """Judge one tick. motor_on: the session drives the motor; period_us: since the last tick began."""
@@ -79,14 +139,49 @@ class Safety:
         bad = 0
         if sense.fast_ma > _OVER_CURRENT_MA:
             bad = _OVER_CURRENT
+        rate = sense.rate_opm
         if motor_on:
+            ticks = self._on_ticks = self._on_ticks + 1
             demand = drive.demand_opm
-            if demand >= STALL_DEMAND_OPM and sense.rate_opm * 3 < demand:
-                bad |= _STALL
+            if rate > demand:
+                if rate - _RUNAWAY_OPM > demand + (demand >> 1) and (self._caught or ticks > COAST_TICKS):
+                    bad |= _RUNAWAY
+            else:
+                self._caught = True
+                if demand >= STALL_DEMAND_OPM and rate * 3 < demand:
+                    bad |= _STALL
             if sense.current_ma < _NO_CURRENT_MA and drive.voltage_mv > drive.bemf_mv + DRIVEN_MV:
                 bad |= _CURRENT_SENSOR
+            if sense.run_req:
+                self._risen = True
+            elif ticks > WAKE_TICKS:
+                bad |= _TRIPPED if self._risen else _FAILED
+            if sense.driver_fault and ticks > WAKE_TICKS:
+                bad |= _DRIVER_FAULT
             if period_us > _TICK_MAX_US:
-                bad |= _TICK_OVERRUN
+                bad |= _TICK_OVERRUN if period_us <= _CLOCK_MAX_US else _CLOCK_JUMP
+                period_us = _STEADY_US
+            elif period_us < 0:
+                bad |= _CLOCK_JUMP
+                period_us = 0
+            self._driven_us = driven_us = self._driven_us + period_us
+            if driven_us > _OVERRUN_US:
+                bad |= _OVERRUN
+        else:
+            ticks = self._off_ticks
+            if ticks < STANDSTILL_TICKS:
+                self._off_ticks = ticks = ticks + 1
+            if rate < self._coasting_opm:
+                self._coasting_opm = rate
+            elif rate > _UNCOMMANDED_OPM and (
+                rate - _UNCOMMANDED_OPM > self._coasting_opm or ticks == STANDSTILL_TICKS
+            ):
+                bad |= _UNCOMMANDED
+            if ticks > SLEEP_TICKS:
+                if sense.run_req:
+                    bad |= _FAILED
+                if sense.fast_ma > ASLEEP_MA:
+                    bad |= _CURRENT_SENSOR
         if bad or self._timing & _FAST:  # in a calm tick there is nothing to time
             for code in _FAST_CODES:
                 self._judge(code, bad >> code & 1, TICK_MS)
@@ -105,15 +200,33 @@ class Safety:
             limiters |= faults.LIMIT_CURRENT
         self.limiters = limiters
 
+    def session_started(self):
+        """A new session's motor time counts from here."""
+        self._driven_us = 0
+
+    def motor_started(self):
+        """The motor goes on."""
+        self._on_ticks = 0
+        self._caught = self._risen = False
+        self._supply_before_mv = self._sense.supply_mv
+
     def motor_stopped(self):
         """The motor went off: what is only judged while it runs has no lasting cause any more."""
-        for code in (faults.STALL, faults.CURRENT_SENSOR, faults.TICK_OVERRUN, faults.BATTERY_CRITICAL):
+        self._off_ticks = 0
+        self._coasting_opm = self._sense.rate_opm
+        for code in _ENDS_WITH_MOTOR:
             self._judge(code, False, TICK_MS)
+
+    def report(self, code, bad=True):
+        """Tell of a fault that somebody else detected, or that its cause is gone."""
+        self._judge(code, bad, 1)
 
     def clear(self):
         """Forget the latched fault. False, and nothing changes, while the cause of any fault lasts."""
         if self.active:
             return False
+        if self.fault:
+            self.cleared = self.fault
         self.fault = faults.NONE
         self.more = 0
         return True
@@ -136,15 +249,26 @@ class Safety:
         self.active |= 1 << code
         if self.fault:
             self.more += 1
-        else:
-            self.fault = code
+            return
+        if code == faults.STALL and self._turning():
+            code = faults.NO_ROTATION
+        self.fault = code
+
+    def _turning(self):
+        """Whether voltage and current say that the motor turns as demanded."""
+        sense = self._sense
+        return sense.current_ma < TURNING_MA and sense.emf_opm * 3 > self._drive.demand_opm * 2
 
     def _check_heat(self, channel):
-        value = self._sense.temperatures_dc[channel]
+        sense = self._sense
+        value = sense.temperatures_dc[channel]
         hot, sensor, limit, fault, hysteresis = _HEAT[channel]
         timing = self._timing
-        if value == INVALID or timing >> sensor & 1:
-            self._judge(sensor, value == INVALID, SLOW_MS)
+        broken = value == INVALID or sense.jumped >> channel & 1
+        if channel == MOTOR and value < sense.temperatures_dc[HANDLE] - COLDER_DC:
+            broken = True
+        if broken or timing >> sensor & 1:
+            self._judge(sensor, broken, SLOW_MS)
         bit = 1 << channel
         if value >= limit:
             self._hot_channels |= bit
@@ -154,6 +278,9 @@ class Safety:
             # Once tripped, the cause lasts until the limiter lets go.
             lasts = self.active >> hot & 1 and self._hot_channels & bit
             self._judge(hot, value >= fault or lasts, SLOW_MS)
+        if channel == DRIVER:  # as good a turn as any
+            off = sense.reference - HALF_RAIL
+            self._judge(faults.ADC_REFERENCE, off > _REFERENCE_OFF or off < -_REFERENCE_OFF, SLOW_MS)
         if self._hot_channels:
             self.limiters |= faults.LIMIT_HEAT
         else:
@@ -165,5 +292,9 @@ class Safety:
             self.limiters |= faults.LIMIT_BATTERY
         elif mv > self._supply_limit_mv + _BATTERY_HYSTERESIS_MV:
             self.limiters &= ~faults.LIMIT_BATTERY
+        self._judge(faults.SUPPLY_HIGH, mv > self._supply_high_mv, SLOW_MS)
         if motor_on:  # with the motor off a low supply only refuses the start
             self._judge(faults.BATTERY_CRITICAL, mv < self._supply_fault_mv, SLOW_MS)
+            if self._on_ticks < START_TICKS or self._timing >> faults.SUPPLY_DIP & 1:
+                least = self._supply_before_mv * (100 - _DIP_PCT)
+                self._judge(faults.SUPPLY_DIP, mv * 100 < least, SLOW_MS)

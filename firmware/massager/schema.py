@@ -2,9 +2,10 @@
 
 import json
 
-from massager import cues, errors, events, faults, session, settings, telemetry
+from massager import cues, errors, events, faults, selftest, session, settings, telemetry
 
-PAGE = 400  # characters after which a page is full; keeps a reply within the line and the tick
+PAGE = 400  # characters after which a page is full, which keeps a reply within the tick, …
+PAGE_MAX = 900  # … and beyond which the last item waits for the next page
 
 
 def _setting(row):
@@ -36,8 +37,14 @@ def _fault(row):
         "debounce_ms",
         "reaction",
         "remedy",
+        "clear",
+        "source",
     )
     return dict(zip(keys, row))
+
+
+def _test(row):
+    return dict(zip(("name", "measures", "unit", "low", "high", "remedy"), row))
 
 
 def _bit_doc(row):
@@ -71,6 +78,7 @@ def _event(row):
 SECTIONS: dict = {
     "settings": (settings.TABLE, _setting),
     "faults": (faults.FAULTS, _fault),
+    "selftests": (selftest.TESTS, _test),
     "limiters": (faults.LIMITERS, _bit_doc),
     "refusals": (session.REFUSALS, _refusal),
     "reasons": (session.REASONS, _value_doc),
@@ -90,11 +98,13 @@ def page(section, start):
     rows, item = SECTIONS[section]
     if not 0 <= start < max(len(rows), 1):
         return None
-    texts = []
+    texts: list = []
     size = 0
     at = start
     while at < len(rows) and size < PAGE:
         text = json.dumps(item(rows[at]), separators=(",", ":"))
+        if texts and size + len(text) > PAGE_MAX:
+            break
         texts.append(text)
         size += len(text)
         at += 1

@@ -22,6 +22,9 @@ NTC_R25_OHM = const(10_000)
 NTC_OPEN = const(65_000)  # ADC readings beyond these are no temperature: below -45 C, above 200 C
 NTC_SHORT = const(400)
 SEGMENTS = const(64)
+JUMP_DC = const(100)  # between two readings of a thermistor, 40 ms apart; nothing heats or cools so fast
+JUMP_READINGS = const(50)  # a jump that stays for 2 s is believed: the sensor was changed, or mended
+HALF_RAIL = const(32_768)
 
 DRIVEN_MA = const(30)  # below it the motor may be generating, which the current sense does not see
 TRIM_TICKS = const(100)  # back-EMF of longer than this says nothing about the next tach edge
@@ -53,7 +56,10 @@ class Sense:
     """Values of the latest tick.
 
     current_ma, supply_mv, rate_opm, prompt_opm: filtered; fast_ma: the current of this tick alone;
-    temperatures_dc: motor, driver, handle in 0.1 C or INVALID; reference: the half-rail reading, 0…65535.
+    emf_opm: the rate that voltage and current alone tell;
+    temperatures_dc: motor, driver, handle in 0.1 C or INVALID; jumped: bit n set while channel n reads far
+    from the value kept; reference: the half-rail reading, 0…65535; run_req: RUN_REQ as it reads;
+    driver_fault: whether the driver complains or has complained since the motor went on.
     """
 
     def __init__(self, settings):
@@ -61,8 +67,13 @@ class Sense:
         self.current_ma = self.fast_ma = 0
         self.supply_mv = 0
         self.rate_opm = 0
-        self.reference = 0
+        self.emf_opm = 0
+        self.reference = HALF_RAIL
         self.temperatures_dc = array("h", [INVALID] * 3)
+        self.run_req = 0
+        self.driver_fault = False
+        self.jumped = 0
+        self._jumps = array("h", [0] * 3)
         self._supply_acc = 0
         self._current_acc = 0
         self._since_edge_us = TACH_TIMEOUT_US
@@ -86,6 +97,8 @@ class Sense:
 
     def update(self, board, voltage_mv):
         """Convert the board's latest sample; voltage_mv is what the drive applied during the last tick."""
+        self.run_req = board.run_req
+        self.driver_fault = board.driver_fault
         fast = (board.adc_current >> 4) * self._ma_full >> 12
         self.fast_ma = fast
         self._current_acc += fast - self.current_ma
@@ -98,6 +111,7 @@ class Sense:
         self.supply_mv = self._supply_acc >> 3
         self._update_temperature(board.mux_channel, board.adc_mux)
         emf = (voltage_mv - self._r * fast // 1000) * OPM_PER_MV_UVS // self._ke
+        self.emf_opm += (emf - self.emf_opm) >> 2
         if not self._ppr:
             emf = emf if voltage_mv and emf > 0 else 0
             self.rate_opm = self.prompt_opm = self.rate_opm + ((emf - self.rate_opm) >> 2)
@@ -146,7 +160,20 @@ class Sense:
         low = self._ntc[i]
         value = low + ((self._ntc[i + 1] - low) * (reading & 1023) >> 10)
         old = temperatures[channel]
-        temperatures[channel] = value if old == INVALID else old + ((value - old) >> 2)
+        if old == INVALID:
+            temperatures[channel] = value
+        elif -JUMP_DC < value - old < JUMP_DC:
+            temperatures[channel] = old + ((value - old) >> 2)
+            self.jumped &= ~(1 << channel)
+            self._jumps[channel] = 0
+        else:
+            self._jump(channel, value)
+
+    def _jump(self, channel, value):
+        self.jumped |= 1 << channel
+        self._jumps[channel] += 1
+        if self._jumps[channel] > JUMP_READINGS:
+            self.temperatures_dc[channel] = value
 
     def _update_tach(self, periods, count):
         if periods and count:

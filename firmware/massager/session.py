@@ -55,6 +55,8 @@ BUTTON_STUCK = const(32)
 REMOTE_DISABLED = const(64)
 IN_MAINTENANCE = const(128)
 RUNNING_ALREADY = const(256)
+SELFTEST = const(512)
+STOP_OPEN = const(1024)
 
 # bit, name, remedy
 REFUSALS = (
@@ -67,6 +69,8 @@ REFUSALS = (
     (REMOTE_DISABLED, "remote_disabled", "Hold MODE on the device for 3 s to allow remote starts."),
     (IN_MAINTENANCE, "maintenance", "Leave maintenance: `knead reboot`."),
     (RUNNING_ALREADY, "running", "Stop the session that runs first."),
+    (SELFTEST, "selftest", "The self-test failed or is not over: `knead selftest` shows it."),
+    (STOP_OPEN, "stop_open", "STOP has read pressed for 10 s: check its wires and plug."),
 )
 
 
@@ -89,8 +93,10 @@ ORIGINS = (None, "button", "remote")
 class Session:
     """State machine IDLE → RUNNING ⇄ PAUSED → ENDING → IDLE; `reason` says why it last ended.
 
-    blocks: refusal bits that others set (panel, store, maintenance); motor_on: whether the drive may turn
-    the motor in this tick; cue: number of a cue that is due, taken by the app.
+    blocks: refusal bits that others set (panel, store, self-test, maintenance); motor_on: whether the drive
+    may turn the motor in this tick; cue: number of a cue that is due, taken by the app.
+    For the journal: ended counts the sessions that are over, with top_level, started_by, ran_ms and reason of
+    the latest one; refused has the refusal bits of the latest start that was refused, by refused_to.
     """
 
     def __init__(self, settings, drive, safety, event_log):
@@ -105,7 +111,9 @@ class Session:
         self.blocks = 0
         self.motor_on = False
         self.cue = 0
-        self.elapsed_ms = self.run_ms = 0
+        self.elapsed_ms = self.run_ms = self.ran_ms = 0
+        self.ended = self.top_level = self.refused = 0
+        self.started_by = self.refused_to = NO_ORIGIN
         self._area_ms = self._paused_ms = self._silent_ms = 0
         self._warned = False
         self.configure()
@@ -146,14 +154,17 @@ class Session:
         bits = self.refusals(origin)
         if bits:
             self.cue = cues.REFUSED
+            self.refused = bits
+            self.refused_to = origin
             return bits
-        self.origin = origin
-        self.level = level
+        self.origin = self.started_by = origin
+        self.level = self.top_level = level
         self.run_ms = run_ms
         self.elapsed_ms = 0
         self._area_ms = self._silent_ms = 0
         self._warned = False
         self.reason = NO_REASON
+        self._safety.session_started()
         self._run()
         return 0
 
@@ -163,6 +174,8 @@ class Session:
             return
         self._motor_off()
         self.reason = reason
+        self.ran_ms = self.elapsed_ms
+        self.ended += 1
         if self.state != ENDING and reason != FAULT:
             self.cue = cues.END
         self._enter(IDLE)
@@ -190,6 +203,8 @@ class Session:
         if self.state != RUNNING and self.state != PAUSED:
             return False
         self.level = level
+        if level > self.top_level:
+            self.top_level = level
         if self.state == RUNNING:
             self._drive.rise_to(level)
         return True
@@ -217,12 +232,13 @@ class Session:
             return
         self.elapsed_ms += dt_ms
         left = self.run_ms - self.elapsed_ms
-        if self._safety.fault:
+        fault = self._safety.fault
+        if fault and not self._ramps_down(fault):
             self.cue = cues.FAULT
             self.stop(FAULT)
             return
-        if left <= 0:
-            self.stop(COMPLETED)
+        if left <= 0 or (state == ENDING and not self._drive.position):
+            self.stop(FAULT if fault else COMPLETED)
             return
         if self.origin == REMOTE:
             self._silent_ms += dt_ms
@@ -250,8 +266,19 @@ class Session:
             self._area_ms = 0
             self.cue = cues.MOVE_ON
 
+    def _ramps_down(self, fault):
+        """Whether the motor runs down under a fault that allows it."""
+        if not faults.ramps(fault) or self._safety.more or not self.motor_on:
+            return False
+        if self.state == RUNNING:
+            self.cue = cues.FAULT
+            self._drive.fall()
+            self._enter(ENDING)
+        return True
+
     def _run(self):
         self.motor_on = True
+        self._safety.motor_started()
         self._drive.rise_to(self.level)
         self._enter(RUNNING)
 

@@ -34,6 +34,7 @@ class MemoryFiles:
         self.cut_at = None
         self.torn = 0.5
         self.error = None
+        self.content_id = "0123456789abcdef"
 
     def _operation(self):
         self.operations += 1
@@ -56,6 +57,14 @@ class MemoryFiles:
         self.content[new] = self.content.pop(old)
         self._operation()
 
+    def append(self, name, data):
+        self._operation()
+        before = self.content.get(name, b"")
+        self.write(name, before + data)
+
+    def names(self, folder):
+        return sorted(n[len(folder) + 1 :] for n in self.content if n.startswith(folder + "/"))
+
     def remove(self, name):
         if name not in self.content:
             return False
@@ -64,7 +73,11 @@ class MemoryFiles:
         return True
 
     def content_hash(self):
-        return "0123456789abcdef"
+        return self.content_id
+
+    def hash_slowly(self):
+        yield None
+        yield self.content_id
 
 
 class MemoryConsole:
@@ -92,9 +105,14 @@ class MemoryConsole:
 
 
 class BenchBoard:
-    """Raw readings as a healthy, idle device has them; the test changes them. Time moves with `wait_us`."""
+    """Raw readings as a healthy, idle device has them; the test changes them. Time moves with `wait_us`.
+
+    The interlock is a sound one: armed, it holds for INTERLOCK_US after each feed, while STOP is closed.
+    stuck: level at which RUN_REQ hangs; nfault: the driver complains; cause: what `boot_cause` says.
+    """
 
     SIMULATED = "bench"
+    INTERLOCK_US = 104_000
 
     def __init__(self):
         self.console = MemoryConsole()
@@ -111,20 +129,63 @@ class BenchBoard:
         self.rgb = 0
         self.resets = 0
         self.collected = 0
+        self.free = 150_000
+        self.run_req = 0
+        self.stuck = None
+        self.nfault = False
+        self.driver_fault = False
+        self.guarded = False
+        self.kicks = 0
+        self.cause = ("power_on", 0, 0)
+        self.noted = 0
+        self._armed = False
+        self._fed_us = 0
 
     def sample(self):
         self.mux_channel = (self.mux_channel + 1) & 3
         self.adc_mux = self.temperatures[self.mux_channel]
+        self.run_req = self.read_run_req()
+        self.driver_fault = self.nfault
+
+    def read_run_req(self):
+        if self.buttons & 1 or self.ticks_diff(self.us, self._fed_us) > self.INTERLOCK_US:
+            self._armed = False
+        self.enabled = self._armed if self.stuck is None else bool(self.stuck)
+        return 1 if self.enabled else 0
 
     def enable_motor(self, on):
-        self.enabled = bool(on)
+        self._armed = bool(on)
+        self._fed_us = self.us
         self.duty = 0
+        self.read_run_req()
+
+    def feed(self):
+        if self.read_run_req():
+            self._fed_us = self.us
+
+    def forgive_driver(self):
+        pass
 
     def write_motor(self, duty):
         self.duty = duty
 
-    def kick(self):
-        pass
+    def kick(self, uptime_ms):
+        self.kicks += 1
+
+    def guard(self):
+        self.guarded = True
+
+    def note(self, doing):
+        self.noted = doing
+
+    def boot_cause(self):
+        return self.cause
+
+    def describe(self, error):
+        return "Traceback\n%s: %s" % (type(error).__name__, error)
+
+    def mem_free(self):
+        return self.free
 
     def led(self, rgb):
         self.rgb = rgb
@@ -157,16 +218,22 @@ class BenchBoard:
 
 
 class Bench:
-    """The device on a BenchBoard: `run_ms`, `call` (through the RPC text), `spin` the shaft."""
+    """The device on a BenchBoard: `run_ms`, `call` (through the RPC text), `spin` the shaft.
 
-    def __init__(self, files=None, remote=True):
+    settle: run until the self-test at power-on is over.
+    """
+
+    def __init__(self, files=None, remote=True, settle=True, board=None):
         self.files = files or MemoryFiles()
-        self.board = BenchBoard()
+        self.board = board or BenchBoard()
         self.app = App(self.board, self.files)
         if remote:
             self.app.settings.set({"remote_start": True}, local=True)
         self.follows = True  # the shaft follows the demand
         self._next_id = 0
+        for _ in range(100 if settle else 0):
+            if self.app.selftest.state == "running":
+                self.run_ms(10)
 
     def run_ms(self, ms):
         """Run the loop; with `follows` tach and current report a shaft that turns as demanded."""

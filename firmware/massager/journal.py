@@ -1,0 +1,127 @@
+"""Journal: the device's black box, records that are only ever added, on flash.
+
+A record is one line, `<crc32 in 8 hex digits> <JSON>`; its number `n` grows by one from record to record. The
+lines stand in segments of about SEGMENT_BYTES, named after the number of their first record; when there are
+SEGMENTS of them the oldest goes. After a power cut the tail of the newest may be torn: it stays where it is,
+and the next record begins a new segment.
+"""
+
+import binascii
+import json
+
+from micropython import const
+
+from massager.store import os_failure
+
+FOLDER = "journal"
+SEGMENT_BYTES = const(4096)
+SEGMENTS = const(32)
+
+
+class Journal:
+    """Appends and hands out. `last`: number of the newest record, 0 = none; `boot`: number of this boot."""
+
+    def __init__(self, files):
+        self._files = files
+        self.last = 0
+        self.boot = 1
+        self._segment = None  # name of the one that is written
+        self._size = 0
+        self._find_end()
+
+    def append(self, kind, values, up_ms, unix_s):
+        """Write a record; returns its number. Raises StoreError when the flash does not take it.
+
+        kind: what it tells; values: dict of what belongs to that kind; up_ms: uptime; unix_s: time, or None.
+        """
+        record = {"n": self.last + 1, "kind": kind, "boot": self.boot, "up_ms": up_ms, "unix_s": unix_s}
+        record.update(values)
+        line = build(json.dumps(record, separators=(",", ":")))
+        try:
+            if self._segment is None or self._size + len(line) > SEGMENT_BYTES:
+                self._make_room()
+                self._segment = "%s/%08d" % (FOLDER, self.last + 1)
+                self._size = 0
+            self._files.append(self._segment, line)
+        except OSError as e:
+            self._segment = None  # nobody knows what of it is on flash
+            self._find_end()
+            raise os_failure(e)
+        self.last += 1
+        self._size += len(line)
+        return self.last
+
+    def first(self):
+        """Number of the oldest record, 0 = none."""
+        names = self._files.names(FOLDER)
+        return int(names[0]) if names and self.last else 0
+
+    def read(self, start, room):
+        """Records from number `start` on, as many as `room` characters hold: (list of JSON texts, next).
+
+        next: number from which to go on, None at the end. Exact: the texts are those that were written.
+        """
+        texts: list = []
+        for name in self._from(start):
+            n = int(name)
+            for text in lines(self._files.read("%s/%s" % (FOLDER, name)) or b""):
+                if n >= start:
+                    room -= len(text) + 1
+                    if room < 0 and texts:
+                        return texts, n
+                    texts.append(text)
+                n += 1
+        return texts, None
+
+    def _from(self, start):
+        """Names of the segments that hold record `start` and later ones."""
+        names = self._files.names(FOLDER)
+        at = 0
+        while at + 1 < len(names) and int(names[at + 1]) <= start:
+            at += 1
+        return names[at:]
+
+    def _make_room(self):
+        names = self._files.names(FOLDER)
+        while len(names) >= SEGMENTS:
+            self._files.remove("%s/%s" % (FOLDER, names.pop(0)))
+
+    def _find_end(self):
+        """Find the newest record; a segment with a torn tail is closed."""
+        for name in reversed(self._files.names(FOLDER)):
+            data = self._files.read("%s/%s" % (FOLDER, name)) or b""
+            found = lines(data)
+            if not found:
+                self._files.remove("%s/%s" % (FOLDER, name))  # torn in its first record
+                continue
+            self.last = int(name) + len(found) - 1
+            self.boot = json.loads(found[-1])["boot"] + 1
+            whole = sum(len(text) for text in found) + 10 * len(found)
+            if whole == len(data):
+                self._segment = "%s/%s" % (FOLDER, name)
+                self._size = whole
+            return
+
+
+def build(text):
+    """The line of a record's JSON text, as bytes."""
+    data = text.encode()
+    return b"%08x %s\n" % (binascii.crc32(data), data)
+
+
+def lines(data):
+    """JSON texts of a segment's bytes, up to the first line that is not whole."""
+    found: list = []
+    at = 0
+    while True:
+        end = data.find(b"\n", at)
+        if end < at + 9:
+            return found
+        body = data[at + 9 : end]
+        try:
+            if int(data[at : at + 8], 16) != binascii.crc32(body):
+                return found
+        except ValueError:
+            return found
+        found.append(body.decode())
+        at = end + 1
