@@ -97,7 +97,7 @@ FAULTS = (
         "Discharge limit of lithium-ion cells.",
     ),
     (
-        MOTOR_SENSOR, "motor_sensor", "motor thermistor open, shorted, jumping, or 25 K below the handle",
+        MOTOR_SENSOR, "motor_sensor", "motor thermistor open, shorted, jumping, or 40 K below the handle",
         "", None, None, 0, 200, CUT,
         "Check plug and wires of the thermistor on the motor.",
         _GONE,

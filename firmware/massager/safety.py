@@ -25,7 +25,7 @@ SLEEP_TICKS = const(3)  # after which both are off again
 COAST_TICKS = const(300)  # a motor that still coasts at a start is below the demand by then
 STANDSTILL_TICKS = const(500)  # a motor that was switched off stands by then
 START_TICKS = const(200)  # the supply's dip is looked for in the first 2 s
-COLDER_DC = const(250)
+COLDER_DC = const(400)
 
 _STEADY_US = const(100_000)  # longer ticks than this are counted as this
 

@@ -248,6 +248,14 @@ class Bench:
                 board.tach_periods = board.tach_count = board.adc_current = 0
             app.step()
 
+    def warm(self, channel, reading):
+        """Take a thermistor's reading somewhere as slowly as heat does: so that the filtered value stays within 10 K."""
+        readings = self.board.temperatures
+        while readings[channel] != reading:
+            step = min(max(reading - readings[channel], -200), 200)
+            readings[channel] += step
+            self.run_ms(40)
+
     def raw(self, line):
         """The reply to one line of text or bytes, parsed; None when there is none."""
         reply = rpc.answer(self.app, line if isinstance(line, bytes) else line.encode())

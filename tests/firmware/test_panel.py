@@ -93,7 +93,7 @@ def test_a_button_held_ten_seconds_is_stuck_and_refuses_the_start():
 
 
 def test_a_button_down_at_power_on_starts_nothing():
-    bench = Bench(remote=False)
+    bench = Bench(remote=False, settle=False)
     bench.board.buttons = buttons.PLUS
     bench.run_ms(5_000)
     assert bench.app.session.state == sessions.IDLE

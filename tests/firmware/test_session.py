@@ -118,7 +118,7 @@ def test_a_host_may_hold_a_session_by_button_back_but_not_drive_it_on():
 def test_all_refusals_come_at_once_with_remedies():
     bench = Bench(remote=False)
     bench.board.temperatures[2] = 300  # handle thermistor shorted
-    bench.board.temperatures[0] = 6_500  # motor at about 85 C: warm enough for the limiter
+    bench.warm(0, 6_500)  # motor at about 85 C: warm enough for the limiter
     bench.board.adc_supply = 30_000  # 8.6 V
     bench.board.buttons = buttons.STOP
     bench.run_ms(2_000)
