@@ -32,6 +32,8 @@ _REPEATABLE = frozenset(
         "hello",
         "schema",
         "status",
+        "selftest",
+        "journal.read",
         "settings.get",
         "settings.list",
         "session.level",

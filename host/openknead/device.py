@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from openknead import ports
+from openknead import journal, ports
 from openknead.channel import Channel
 from openknead.closing import Closing
 from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError, PortBusy
 from openknead.feed import Feed
-from openknead.handshake import greet
+from openknead.handshake import greet, require
 from openknead.hub import Hub
+from openknead.journal import Record
 from openknead.keeper import Keeper
 from openknead.link import BUSY_RETRY_S, open_link
 from openknead.model import Event, Hello, Sample, SampleReader, SessionEnd, SessionState, Setting, Status
 from openknead.schema import Items, Schema
+from openknead.selftest import SelftestReport
 
 RESTART_S = 5.0  # a Pico is gone within a second
+SELFTEST_S = 30.0  # a round takes a few seconds, more while the device has to talk
+SELFTEST_POLL_S = 0.1
+CLOCK_OFF_S = 2  # a device's clock is set when it is off by more
 IDLE = ("IDLE", "MAINTENANCE")  # states without a session
 
 
-def connect(port: str | None = None, *, timeout: float = 2.0) -> Device:
+def connect(port: str | None = None, *, timeout: float = 2.0, set_clock: bool = True) -> Device:
     """Connect to a device and greet it.
 
     port: a serial port, `socket://HOST:PORT`, or None for OPENKNEAD_PORT or the only device there is.
     timeout: seconds for this and for each later call. A port that another OpenKnead process holds is
-    joined through that process. Raises PortError, ProtocolMismatch, NotOpenKnead, DeviceTimeout, LinkLost.
+    joined through that process. set_clock: give the device the time when its clock is not set or off by more
+    than two seconds. Raises PortError, ProtocolMismatch, NotOpenKnead, DeviceTimeout, LinkLost.
     """
-    return Device(ports.choose(port), timeout)
+    return Device(ports.choose(port), timeout, set_clock)
 
 
 class Device(Closing):
@@ -41,9 +48,10 @@ class Device(Closing):
 
     hello: Hello
 
-    def __init__(self, port: str, timeout: float) -> None:
+    def __init__(self, port: str, timeout: float, set_clock: bool = True) -> None:
         self.port = port
         self.timeout = timeout
+        self._sets_clock = set_clock
         self._hub: Hub | None = None
         self._open()
 
@@ -57,6 +65,15 @@ class Device(Closing):
         self._keeper = Keeper(self.channel)
         self.channel.tick = self._keeper.tick
         self.channel.listen(self._heard)
+        if self._sets_clock and self._clock_is_off():
+            with suppress(OpenKneadError):  # a device that cannot be asked says so to the next request
+                self.set_clock()
+
+    def _clock_is_off(self) -> bool:
+        """Whether the device wants to be told the time; whoever shares the port with us has seen to that."""
+        if self.shared or "clock" not in self.hello.capabilities:
+            return False
+        return self.hello.unix_s is None or abs(self.hello.unix_s - time.time()) > CLOCK_OFF_S
 
     def _greeted(self) -> tuple[Channel, Hello]:
         """A channel on which the device has answered `hello`.
@@ -317,6 +334,48 @@ class Device(Closing):
         """Clear the latched fault; its name, None when there was none. Raises CauseLasts."""
         cleared = self._value("fault.clear", "cleared")
         return None if cleared is None else str(cleared)
+
+    def selftest(
+        self,
+        run: bool = True,
+        timeout: float | None = None,
+        progress: Callable[[SelftestReport], None] | None = None,
+    ) -> SelftestReport:
+        """Run a round of self-tests and wait for its report; run=False: the last one's, at once.
+
+        timeout: seconds for the round, None for 30 or the connection's when that is longer. progress: called
+        with the unfinished report now and then. Raises MotorRunning, NotOffered, DeviceTimeout.
+        """
+        require(self.hello, "selftest", self.port)
+        patience = max(self.timeout, SELFTEST_S) if timeout is None else timeout
+        deadline = time.monotonic() + patience
+        table = self.schema("selftests")
+        report = SelftestReport.of(self.call("selftest", run=True) if run else self.call("selftest"), table)
+        while run and report.state == "running":
+            if progress:
+                progress(report)
+            if time.monotonic() > deadline:
+                raise DeviceTimeout(
+                    f"the self-test still runs after {patience:g} s",
+                    remedy="release STOP if it is pressed; see how far it came: knead selftest --last",
+                )
+            time.sleep(SELFTEST_POLL_S)
+            report = SelftestReport.of(self.call("selftest"), table)
+        return report
+
+    def journal(self, start: int | None = None) -> Iterator[Record]:
+        """The records of the device's black box, oldest first, from number `start` on; read page by page.
+
+        Raises NotOffered, and while it goes on whatever `call` raises.
+        """
+        require(self.hello, "journal", self.port)
+        return journal.read(self.call, start)
+
+    def set_clock(self, unix_s: int | None = None) -> int | None:
+        """Set the device's clock, None for this computer's time; what it showed before, None if not set."""
+        require(self.hello, "clock", self.port)
+        was = self._value("clock.set", "was", unix_s=round(time.time()) if unix_s is None else unix_s)
+        return None if was is None else int(was)
 
     def maintenance(self) -> None:
         """Restart the device without its motor functions, for a host that changes its files.

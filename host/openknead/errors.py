@@ -136,6 +136,12 @@ class NotOpenKnead(OpenKneadError):
     remedy = "press reset on the board if OpenKnead is installed on it, else install it"
 
 
+class NotOffered(OpenKneadError):
+    """The firmware lacks what was asked for (`data["capability"]`); `remedy` is the command to run."""
+
+    code, name, exit_code = -33022, "not_offered", 6
+
+
 # -- the device's own answers --------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from openknead.channel import Channel
 from openknead.errors import (
     DeviceRestarted,
     DeviceTimeout,
+    NotOffered,
     NotOpenKnead,
     PortBusy,
     ProtocolMismatch,
@@ -84,6 +85,17 @@ def _mismatch(hello: Hello, relation: str, command: str) -> ProtocolMismatch:
         remedy=f"run: {command}",
         data={"protocol": hello.protocol, "firmware": hello.firmware, "command": command},
     )
+
+
+def require(hello: Hello, capability: str, port: str) -> None:
+    """Raise NotOffered when the firmware that said `hello` on `port` lacks a capability."""
+    if capability not in hello.capabilities:
+        command = install_command(port)
+        raise NotOffered(
+            f"the device's firmware {hello.firmware} has no {capability}",
+            remedy=f"install newer firmware: {command}",
+            data={"capability": capability, "firmware": hello.firmware, "command": command},
+        )
 
 
 def install_command(port: str) -> str:

@@ -18,6 +18,8 @@ class Hello:
     sim: str | None
     capabilities: tuple[str, ...]
     uptime_ms: int
+    unix_s: int | None = None  # the device's clock; None: not set, or firmware without one
+    boot: int | None = None  # which of the device's starts this is; None: firmware that does not count
 
     @staticmethod
     def of(result: Mapping[str, Any]) -> Hello:
@@ -29,6 +31,8 @@ class Hello:
             sim=str(result["sim"]) if result.get("sim") else None,
             capabilities=tuple(result.get("capabilities") or ()),
             uptime_ms=int(result.get("uptime_ms") or 0),
+            unix_s=None if result.get("unix_s") is None else int(result["unix_s"]),
+            boot=None if result.get("boot") is None else int(result["boot"]),
         )
 
 
@@ -70,6 +74,8 @@ class Status:
     remote_start: bool
     uptime_ms: int
     tick_worst_us: int
+    boot: str | None  # why the device started: "power_on", "reset", "watchdog", "crash", "soft_reset"
+    selftest: str | None  # "running", "passed" or "failed"
 
     @staticmethod
     def of(result: Mapping[str, Any]) -> Status:

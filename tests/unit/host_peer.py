@@ -37,10 +37,40 @@ SCHEMA = {
         {"value": number, "name": name, "doc": ""}
         for number, name in enumerate(["IDLE", "RUNNING", "PAUSED", "ENDING", "MAINTENANCE"])
     ],
-    "limiters": [{"bit": 1, "name": "current", "doc": ""}, {"bit": 2, "name": "heat", "doc": ""}],
-    "faults": [{"code": 1, "name": "over_current", "remedy": "press less hard"}],
+    "limiters": [
+        {"bit": 1, "name": "current", "doc": ""},
+        {"bit": 2, "name": "heat", "doc": "Heat limits the level."},
+    ],
+    "faults": [
+        {"code": 1, "name": "over_current", "measures": "motor current", "remedy": "Press less hard."},
+        {"code": 2, "name": "stall", "measures": "rate below a third of the demand"}
+        | {"remedy": "Free the pad, then clear."},
+        {"code": 26, "name": "watchdog_reset", "measures": "a hung firmware", "remedy": "Report it."},
+    ],
+    "refusals": [
+        {"bit": 1, "name": "fault_latched", "remedy": "Remove the cause, then clear."},
+        {"bit": 2, "name": "stop_pressed", "remedy": "Release STOP."},
+        {"bit": 64, "name": "remote_disabled", "remedy": "Hold MODE."},
+    ],
+    "reasons": [
+        {"value": 1, "name": "completed", "doc": "The run time was over."},
+        {"value": 2, "name": "stop_button", "doc": "STOP was pressed, or its wire is open."},
+    ],
+    "selftests": [
+        {"name": "ram", "measures": "pattern in RAM", "unit": "", "low": None, "high": None}
+        | {"remedy": "Replace the board."},
+        {"name": "reference", "measures": "ADC reference", "unit": "mV", "low": 3200, "high": 3400}
+        | {"remedy": "Check ADC_VREF."},
+        {"name": "motor_ntc", "measures": "motor temperature", "unit": "0.1 C", "low": -100, "high": None}
+        | {"remedy": "Check the plug."},
+    ],
     "methods": [{"name": "hello", "params": {}, "doc": ""}],
 }
+
+
+Result = tuple[int, str, str]  # exit code, stdout, stderr
+Knead = Callable[..., Result]
+PAGE = 3  # journal records a reply
 
 
 class Answer(Exception):
@@ -63,9 +93,19 @@ class Peer:
         self.values: dict[str, Any] = {row["name"]: row["default"] for row in SETTINGS}
         self.hello = {"protocol": "1.0.0", "firmware": "0.1.0", "content": "", "board": "e660"} | {
             "sim": False,
-            "capabilities": ["sessions"],
+            "capabilities": ["sessions", "journal", "selftest", "clock"],
             "uptime_ms": 5,
+            "unix_s": None,
+            "boot": 3,
         }
+        self.journal: list[dict[str, Any]] = []  # its records, PAGE of them a reply
+        self.tests: list[list[Any]] = [
+            ["ram", "passed", None],
+            ["reference", "passed", 3301],
+            ["motor_ntc", "passed", 251],
+        ]
+        self.polls = 2  # how often a round of self-tests is still running when asked
+        self._left = 0
         self.answers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "hello": lambda params: self.hello,
             "schema": self._schema,
@@ -81,6 +121,9 @@ class Peer:
             "session.stop": lambda params: self._session("IDLE"),
             "session.keepalive": lambda params: self._session(self.state),
             "telemetry.subscribe": lambda params: {"hz": params["hz"]},
+            "journal.read": self._journal,
+            "selftest": self._selftest,
+            "clock.set": self._clock,
         }
         self._hang_ups = hang_ups
         self._stop = threading.Event()
@@ -166,6 +209,28 @@ class Peer:
     def _session(self, state: str) -> dict[str, Any]:
         self.state = state
         return {"state": state, "level": 3, "remaining_ms": 1000}
+
+    def _journal(self, params: dict[str, Any]) -> dict[str, Any]:
+        numbers = [record["n"] for record in self.journal]
+        records = [record for record in self.journal if record["n"] >= params.get("start", 0)]
+        following = records[PAGE]["n"] if len(records) > PAGE else None
+        first, last = min(numbers, default=None), max(numbers, default=None)
+        return {"records": records[:PAGE], "first": first, "last": last, "next": following}
+
+    def _selftest(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._left = self.polls if params.get("run") else max(self._left - 1, 0)
+        if self._left:
+            return {
+                "state": "running",
+                "t_ms": None,
+                "tests": [[row[0], "pending", None] for row in self.tests],
+            }
+        failed = any(row[1] != "passed" for row in self.tests)
+        return {"state": "failed" if failed else "passed", "t_ms": 7000, "tests": self.tests}
+
+    def _clock(self, params: dict[str, Any]) -> dict[str, Any]:
+        was, self.hello["unix_s"] = self.hello["unix_s"], params["unix_s"]
+        return {"unix_s": params["unix_s"], "was": was}
 
     def _schema(self, params: dict[str, Any]) -> dict[str, Any]:
         section, start = params["section"], params.get("start", 0)

@@ -12,43 +12,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from host_peer import Answer, Peer
+from host_peer import Answer, Knead, Peer
 from openknead import __version__
-from openknead.cli.root import COMMANDS, run
+from openknead.cli.root import COMMANDS
 
 HANG = 20.0
-Result = tuple[int, str, str]
-Knead = Callable[..., Result]
-
-
-@pytest.fixture
-def peer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Peer]:
-    monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path / "run"))
-    monkeypatch.setenv("OPENKNEAD_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.delenv("OPENKNEAD_PORT", raising=False)
-    monkeypatch.setattr("serial.tools.list_ports.comports", list)
-    with Peer() as device:
-        yield device
-
-
-@pytest.fixture
-def knead(peer: Peer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Knead:
-    """Run a command on the peer's port: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("OPENKNEAD_PORT", peer.port)
-
-    def command(*argv: str) -> Result:
-        capsys.readouterr()
-        code = run(argv)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
 
 
 def play(peer: Peer, seconds: int = 90, reason: str = "completed") -> threading.Thread:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from host_peer import FIELDS, Answer, Peer
@@ -15,14 +14,6 @@ from openknead.model import Event, Sample, SampleReader, Status
 from openknead.schema import cache_file
 
 HANG = 20.0
-
-
-@pytest.fixture
-def peer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Peer]:
-    monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path / "run"))
-    monkeypatch.setenv("OPENKNEAD_CACHE_DIR", str(tmp_path / "cache"))
-    with Peer() as device:
-        yield device
 
 
 def eventually(condition: Callable[[], bool]) -> bool:

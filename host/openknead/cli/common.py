@@ -85,6 +85,17 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
     ]
 
 
+def quantity(value: object, unit: str) -> str:
+    """A value of the device with its unit, for people: tenths of a degree as degrees, "–" for none."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if unit == "0.1 C" and isinstance(value, int):
+        return f"{value / 10:.1f} °C"
+    return f"{value} {unit}".rstrip()
+
+
 def error_lines(error: OpenKneadError) -> list[str]:
     """An error for people: the cause, then what to do."""
     lines = [f"error: {error.message}"]

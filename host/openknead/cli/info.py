@@ -35,7 +35,7 @@ def _identity(port: ports.Port, timeout: float) -> dict[str, Any]:
 
     entry: dict[str, Any] = {"port": port.port, "kind": port.kind, "detail": port.detail}
     try:
-        with connect(port.port, timeout=timeout) as device:
+        with connect(port.port, timeout=timeout, set_clock=False) as device:
             entry |= {"hello": asdict(device.hello), "shared": device.shared}
             shared = ", in use by another knead" if device.shared else ""
             entry["says"] = f"OpenKnead {device.hello.firmware}, board {device.hello.board}{shared}"
@@ -50,6 +50,7 @@ def info(app: App) -> None:
     """Who the device is and what it offers."""
     with app.connect() as device:
         hello = device.hello
+        started = "" if hello.boot is None else f", boot {hello.boot}"
         counts = {section: len(device.schema(section)) for section in SUMMED_UP}
         rows = [
             ("Port", device.port + (" (shared by another knead)" if device.shared else "")),
@@ -57,7 +58,7 @@ def info(app: App) -> None:
             ("Firmware", f"{hello.firmware}, content {hello.content}"),
             ("Protocol", hello.protocol),
             ("Can do", ", ".join(hello.capabilities)),
-            ("Up for", clock(hello.uptime_ms / 1000)),
+            ("Up for", clock(hello.uptime_ms / 1000) + started),
             ("Offers", ", ".join(f"{count} {section}" for section, count in counts.items())),
         ]
         machine = {"port": device.port, "shared": device.shared, "hello": asdict(hello), "schema": counts}
@@ -93,6 +94,10 @@ def status_rows(now: Status) -> list[tuple[str, str]]:
         ),
         ("Remote", "a host may start" if now.remote_start else "off: hold MODE for 3 s on the device"),
     ]
+    if now.boot not in (None, "power_on"):
+        rows.append(("Started", f"by {now.boot}: see what happened with knead log --explain"))
+    if now.selftest not in (None, "passed"):
+        rows.append(("Self-test", f"{now.selftest}: see knead selftest --last"))
     if now.fault:
         more = f" (and {now.fault.more} more)" if now.fault.more else ""
         rows += [("Fault", now.fault.name + more), ("", now.fault.remedy)]

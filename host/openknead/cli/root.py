@@ -30,6 +30,8 @@ COMMANDS: Commands = {
     "save": ("openknead.cli.settings:save", "Keep the settings in the device's flash."),
     "reset": ("openknead.cli.settings:reset", "Take settings back to their defaults."),
     "clear": ("openknead.cli.care:clear", "Clear a latched fault."),
+    "selftest": ("openknead.cli.selftest:selftest", "Test the device, show the report."),
+    "log": ("openknead.cli.log:log", "Show the journal: sessions, faults, starts."),
     "maintenance": ("openknead.cli.care:maintenance", "Restart the device without its motor functions."),
     "reboot": ("openknead.cli.care:reboot", "Restart the device."),
     "sim": ("openknead_sim.cli:sim", "Run a virtual board, press its buttons."),

@@ -1,0 +1,35 @@
+"""What the tests of the host share: a peer on a port, and `knead` run on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from host_peer import Knead, Peer, Result
+
+
+@pytest.fixture
+def peer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Peer]:
+    monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("OPENKNEAD_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("OPENKNEAD_PORT", raising=False)
+    monkeypatch.setattr("serial.tools.list_ports.comports", list)
+    with Peer() as device:
+        yield device
+
+
+@pytest.fixture
+def knead(peer: Peer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Knead:
+    """Run a command on the peer's port: (exit code, stdout, stderr)."""
+    from openknead.cli.root import run
+
+    monkeypatch.setenv("OPENKNEAD_PORT", peer.port)
+
+    def command(*argv: str) -> Result:
+        capsys.readouterr()
+        code = run(argv)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
