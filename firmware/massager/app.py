@@ -14,7 +14,7 @@ from massager.panel import Panel
 from massager.recorder import Recorder
 from massager.safety import Safety
 from massager.selftest import Selftest
-from massager.sense import Sense
+from massager.sense import REFERENCE, Sense
 from massager.session import Session
 from massager.settings import Settings
 from massager.startup import Startup, record_crash
@@ -61,7 +61,6 @@ class App:
         self.garbage = 0  # characters worked on since the last collection
         self.rpc = rpc.Rpc(self)
         self._wake = 0  # ticks since the interlock was armed, WAKE_TICKS + 1 = driving
-        self._doing = 0
         self._failed: list = []  # self-tests of the last round
         self._retry_ms = 0
         self._fault_seen = self._limiters_seen = 0
@@ -155,6 +154,8 @@ class App:
         if session.motor_on:
             if wake > WAKE_TICKS:
                 board.write_motor(drive.step(sense.prompt_opm, sense.current_ma, sense.supply_mv))
+                if sense.channel == REFERENCE:  # the tick that has least to do
+                    self.recorder.sample()
             elif wake:  # the interlock rises and the driver wakes, with duty 0
                 self._wake = wake = wake + 1
                 if wake > WAKE_TICKS:
@@ -169,15 +170,9 @@ class App:
         if session.cue:
             self._give_cue()
         self.player.tick(dt_ms)
-        board.led(self.panel.colour(uptime_ms))
-        self.recorder.tick()
-        doing = session.state
-        if doing != self._doing:
-            self._doing = doing
-            board.note(doing)
         if self._wake:
             board.feed()
-        board.kick(uptime_ms)
+        board.kick()
 
     def step(self):
         """One round of the loop: wait for the tick while talking, then tick."""
@@ -202,9 +197,12 @@ class App:
         board = self.board
         talk = self.rpc.talk
         until_us = self._next_us
+        board.led(self.panel.colour(self.uptime_ms))
+        self.recorder.watch()
         if self.session.motor_on:
             if not board.guarded:
                 board.guard()
+            board.note(self.session.state, self.uptime_ms)
         else:
             self._care()
         if self._reset_ticks and self.rpc.idle():

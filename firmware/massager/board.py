@@ -155,7 +155,6 @@ class Board:
         self._interlock = Interlock(PINS["RUN_REQ"], PINS["STOP"])
         self.feed = self._interlock.feed
         self._tripped = False  # the driver complained since the motor was enabled
-        self._watchdog: WDT = None  # type: ignore[assignment]  # made by `guard`
         Pin(PINS["NFAULT"], Pin.IN, Pin.PULL_UP).irq(self._driver_tripped, Pin.IRQ_FALLING, hard=True)
         self._mux0 = Pin(PINS["MUX_S0"], Pin.OUT, value=0)
         self._mux1 = Pin(PINS["MUX_S1"], Pin.OUT, value=0)
@@ -239,23 +238,23 @@ class Board:
         self._duty = 0
         self._tripped = True
 
-    def kick(self, uptime_ms):
+    def kick(self):
         """The tick that ends here was good: an edge for the hardware one-shot, and the watchdog is fed."""
         self._kick_level ^= 1
         self._kick(self._kick_level)
         if self.guarded:
-            self._watchdog.feed()
-            mem32[UPTIME] = uptime_ms
+            self._feed_watchdog()
 
     def guard(self):
         """Start the watchdog: from now on a loop that hangs for a second ends in a reset. Not in a tick."""
-        self._watchdog = WDT(timeout=WATCHDOG_MS)
+        self._feed_watchdog = WDT(timeout=WATCHDOG_MS).feed
         mem32[MARK] = GUARDED
         self.guarded = True
 
-    def note(self, doing):
-        """Leave a number below 2^30 for the firmware that starts after a watchdog's reset."""
+    def note(self, doing, uptime_ms):
+        """Leave two numbers for the firmware that starts after a watchdog's reset."""
         mem32[DOING] = doing
+        mem32[UPTIME] = uptime_ms
 
     def led(self, rgb):
         """Colour as bits: 4 red, 2 green, 1 blue."""

@@ -176,6 +176,7 @@ def _session_start(app, params):
     settings = app.settings
     _in_range("level", params["level"], settings["min_level"], settings["max_level"])
     _in_range("run_s", params["run_s"], 1, settings["session_limit_s"])
+    app.recorder.watch()  # the session before may have ended by the request before
     bits = app.session.start(params["level"], params["run_s"] * 1000, sessions.REMOTE)
     if bits:
         refusals = [{"name": row[1], "remedy": row[2]} for row in sessions.refusal_rows(bits)]

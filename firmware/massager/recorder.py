@@ -1,7 +1,7 @@
 """Recorder: what is worth a record, kept in numbers until the motor is off and the journal may write.
 
-`tick` runs in the control tick and allocates nothing; `flush` runs between ticks, writes one record at a
-time, and only while no session is under way: flash is written with interrupts off.
+`sample` runs in the control tick and allocates nothing; the rest runs between ticks. `flush` writes one
+record at a time, and only while no session is under way: flash is written with interrupts off.
 """
 
 from array import array
@@ -12,7 +12,7 @@ from massager import faults
 from massager import session as sessions
 from massager.sense import INVALID
 
-# Measured in turn, one a tick: each 16 times a second.
+# Measured in turn, one every fourth tick: each 4 times a second.
 QUANTITIES = ("rate_opm", "current_ma", "supply_mv", "motor_dc", "driver_dc", "handle_dc")
 _N = const(6)
 _FIRST_TEMPERATURE = const(3)
@@ -47,26 +47,8 @@ class Recorder:
 
     # -- in the tick --------------------------------------------------------------------------------
 
-    def tick(self):
-        """Take this tick's values; notice the end of a session and a new fault."""
-        session = self._session
-        safety = self._safety
-        if safety.fault != self._fault_seen:
-            self._fault_seen = safety.fault
-            if safety.fault:
-                self._take_fault()
-        if session.ended != self._ended:
-            self._ended = session.ended
-            if self._session_due:
-                self.lost += 1
-            self._session_due = True
-            self._stats, self._done = self._done, self._stats
-            self._limiters_done = self._limiters
-            self._limiters = 0
-            self._clear()
-        if not session.motor_on:
-            return
-        self._limiters |= safety.limiters
+    def sample(self):
+        """Take one value of this tick; only while the motor is driven."""
         turn = self._turn
         self._turn = turn + 1 if turn < _N - 1 else 0
         sense = self._sense
@@ -81,12 +63,34 @@ class Recorder:
             if value == INVALID:
                 return
         low, total, high, count = self._stats
-        if not count[turn] or value < low[turn]:
+        n = count[turn]
+        if not n or value < low[turn]:
             low[turn] = value
-        if not count[turn] or value > high[turn]:
+        if not n or value > high[turn]:
             high[turn] = value
         total[turn] += value
-        count[turn] += 1
+        count[turn] = n + 1
+
+    # -- between the ticks --------------------------------------------------------------------------
+
+    def watch(self):
+        """Notice the end of a session and a new fault. Before anything can start the next session."""
+        session = self._session
+        safety = self._safety
+        self._limiters |= safety.limiters
+        if safety.fault != self._fault_seen:
+            self._fault_seen = safety.fault
+            if safety.fault:
+                self._take_fault()
+        if session.ended != self._ended:
+            self._ended = session.ended
+            if self._session_due:
+                self.lost += 1
+            self._session_due = True
+            self._stats, self._done = self._done, self._stats
+            self._limiters_done = self._limiters
+            self._limiters = 0
+            self._clear()
 
     def _take_fault(self):
         kept = self._fault
@@ -104,8 +108,6 @@ class Recorder:
         for part in self._stats:
             for i in range(_N):
                 part[i] = 0
-
-    # -- between the ticks --------------------------------------------------------------------------
 
     def note(self, kind, values):
         """A record that is made up outside the tick; written when its turn comes."""

@@ -10,7 +10,7 @@ from array import array
 from micropython import const
 
 from massager import faults
-from massager.sense import DRIVER, HALF_RAIL, HANDLE, INVALID, MOTOR
+from massager.sense import HALF_RAIL, HANDLE, INVALID, MOTOR, REFERENCE
 
 TICK_MS = const(10)
 SLOW_MS = const(40)  # each slow check comes round every fourth tick
@@ -91,6 +91,10 @@ _TRIPPED = 1 << faults.INTERLOCK_TRIPPED
 _FAILED = 1 << faults.INTERLOCK_FAILED
 _CLOCK_JUMP = 1 << faults.CLOCK_JUMP
 _OVERRUN = 1 << faults.SESSION_OVERRUN
+_REFERENCE = 1 << faults.ADC_REFERENCE
+_SUPPLY_HIGH = 1 << faults.SUPPLY_HIGH
+_SUPPLY_DIP = 1 << faults.SUPPLY_DIP
+_BATTERY_CRITICAL = 1 << faults.BATTERY_CRITICAL
 _FAST = sum(1 << code for code in _FAST_CODES)
 _DEBOUNCE_MS = array("h", [0] + [row[7] for row in faults.FAULTS])
 
@@ -105,7 +109,6 @@ class Safety:
         self._settings = settings
         self._sense = sense
         self._drive = drive
-        self._slow = 0
         self._limited_ticks = 0
         self._timing = 0  # codes whose timer runs, bit `1 << code`
         self._timers_ms = array("h", [0] * len(_DEBOUNCE_MS))
@@ -116,7 +119,7 @@ class Safety:
         self._caught = False  # whether the rate was below the demand since the motor went on
         self._risen = False  # whether the interlock rose since then
         self._coasting_opm = 0  # lowest rate since the motor went off
-        self._supply_before_mv = 0
+        self._supply_least_mv = 0
         self.fault = faults.NONE
         self.more = 0
         self.limiters = 0
@@ -185,12 +188,11 @@ class Safety:
         if bad or self._timing & _FAST:  # in a calm tick there is nothing to time
             for code in _FAST_CODES:
                 self._judge(code, bad >> code & 1, TICK_MS)
-        slow = self._slow
-        self._slow = (slow + 1) & 3
-        if slow == 3:
+        channel = sense.channel
+        if channel == REFERENCE:
             self._check_supply(motor_on)
         else:
-            self._check_heat(slow)
+            self._check_heat(channel)
         limiters = self.limiters & ~faults.LIMIT_CURRENT
         drive.derate = limiters != 0
         if drive.limited:
@@ -208,7 +210,7 @@ class Safety:
         """The motor goes on."""
         self._on_ticks = 0
         self._caught = self._risen = False
-        self._supply_before_mv = self._sense.supply_mv
+        self._supply_least_mv = self._sense.supply_mv * (100 - _DIP_PCT) // 100
 
     def motor_stopped(self):
         """The motor went off: what is only judged while it runs has no lasting cause any more."""
@@ -278,9 +280,6 @@ class Safety:
             # Once tripped, the cause lasts until the limiter lets go.
             lasts = self.active >> hot & 1 and self._hot_channels & bit
             self._judge(hot, value >= fault or lasts, SLOW_MS)
-        if channel == DRIVER:  # as good a turn as any
-            off = sense.reference - HALF_RAIL
-            self._judge(faults.ADC_REFERENCE, off > _REFERENCE_OFF or off < -_REFERENCE_OFF, SLOW_MS)
         if self._hot_channels:
             self.limiters |= faults.LIMIT_HEAT
         else:
@@ -292,9 +291,16 @@ class Safety:
             self.limiters |= faults.LIMIT_BATTERY
         elif mv > self._supply_limit_mv + _BATTERY_HYSTERESIS_MV:
             self.limiters &= ~faults.LIMIT_BATTERY
-        self._judge(faults.SUPPLY_HIGH, mv > self._supply_high_mv, SLOW_MS)
+        timing = self._timing
+        off = self._sense.reference - HALF_RAIL
+        bad = off > _REFERENCE_OFF or off < -_REFERENCE_OFF
+        if bad or timing & _REFERENCE:
+            self._judge(faults.ADC_REFERENCE, bad, SLOW_MS)
+        if mv > self._supply_high_mv or timing & _SUPPLY_HIGH:
+            self._judge(faults.SUPPLY_HIGH, mv > self._supply_high_mv, SLOW_MS)
         if motor_on:  # with the motor off a low supply only refuses the start
-            self._judge(faults.BATTERY_CRITICAL, mv < self._supply_fault_mv, SLOW_MS)
-            if self._on_ticks < START_TICKS or self._timing >> faults.SUPPLY_DIP & 1:
-                least = self._supply_before_mv * (100 - _DIP_PCT)
-                self._judge(faults.SUPPLY_DIP, mv * 100 < least, SLOW_MS)
+            if mv < self._supply_fault_mv or timing & _BATTERY_CRITICAL:
+                self._judge(faults.BATTERY_CRITICAL, mv < self._supply_fault_mv, SLOW_MS)
+            dips = mv < self._supply_least_mv
+            if (dips and self._on_ticks < START_TICKS) or timing & _SUPPLY_DIP:
+                self._judge(faults.SUPPLY_DIP, dips, SLOW_MS)

@@ -58,8 +58,9 @@ class Sense:
     current_ma, supply_mv, rate_opm, prompt_opm: filtered; fast_ma: the current of this tick alone;
     emf_opm: the rate that voltage and current alone tell;
     temperatures_dc: motor, driver, handle in 0.1 C or INVALID; jumped: bit n set while channel n reads far
-    from the value kept; reference: the half-rail reading, 0…65535; run_req: RUN_REQ as it reads;
-    driver_fault: whether the driver complains or has complained since the motor went on.
+    from the value kept; channel: the one of this tick, or REFERENCE; reference: the half-rail reading,
+    0…65535; run_req: RUN_REQ as it reads; driver_fault: whether the driver complains or has complained since
+    the motor went on.
     """
 
     def __init__(self, settings):
@@ -70,6 +71,7 @@ class Sense:
         self.emf_opm = 0
         self.reference = HALF_RAIL
         self.temperatures_dc = array("h", [INVALID] * 3)
+        self.channel = REFERENCE
         self.run_req = 0
         self.driver_fault = False
         self.jumped = 0
@@ -109,7 +111,8 @@ class Sense:
         else:
             self._supply_acc = mv << 3
         self.supply_mv = self._supply_acc >> 3
-        self._update_temperature(board.mux_channel, board.adc_mux)
+        self.channel = channel = board.mux_channel
+        self._update_temperature(channel, board.adc_mux)
         emf = (voltage_mv - self._r * fast // 1000) * OPM_PER_MV_UVS // self._ke
         self.emf_opm += (emf - self.emf_opm) >> 2
         if not self._ppr:

@@ -137,7 +137,7 @@ class BenchBoard:
         self.guarded = False
         self.kicks = 0
         self.cause = ("power_on", 0, 0)
-        self.noted = 0
+        self.noted = None
         self._armed = False
         self._fed_us = 0
 
@@ -169,14 +169,14 @@ class BenchBoard:
     def write_motor(self, duty):
         self.duty = duty
 
-    def kick(self, uptime_ms):
+    def kick(self):
         self.kicks += 1
 
     def guard(self):
         self.guarded = True
 
-    def note(self, doing):
-        self.noted = doing
+    def note(self, doing, uptime_ms):
+        self.noted = (doing, uptime_ms)
 
     def boot_cause(self):
         return self.cause
