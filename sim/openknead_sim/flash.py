@@ -25,6 +25,9 @@ PROG_US = 700  # one page of 256 bytes
 
 Torn = Literal["none", "half", "all"]
 
+# littlefs-python's own "a" does not create a file; MicroPython's does.
+_APPEND = lfs.LFSFileFlag(0x2 | 0x100 | 0x800)  # wronly, creat, append
+
 _ERRNO = {
     -2: errno.ENOENT,
     -5: errno.EIO,
@@ -175,7 +178,7 @@ class Flash:
         with self.operation:
             if self._fs.stat(full).type == 2 if plain[0] == "r" else False:
                 raise failure(errno.EISDIR)
-            handle = lfs.file_open(self._fs.fs, full, plain + "b", "utf-8")
+            handle = lfs.file_open(self._fs.fs, full, _APPEND if plain == "a" else plain + "b", "utf-8")
         file = FlashFile(self, self._fs.fs, handle, not binary)
         self._open.append(file)
         return file
