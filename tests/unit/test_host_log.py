@@ -400,7 +400,7 @@ def test_explain_tells_boot_by_boot_what_happened_and_what_is_to_be_done(peer: P
         "STOP was pressed, or its wire is open.",
         "",
         "Boot 3",
-        "  21 Nov 2025 18:00: the watchdog restarted the device, whose firmware hung, running and "
+        "  21 Nov 2025 18:00: the watchdog restarted the device: its firmware hung while running, "
         "1 min 15 s after its start. Report it.",
         "  21 Nov 2025 18:02: the session you started by button at level 4 ran 3 min 12 s of 10 min and was "
         "stopped by the fault stall: rate below a third of the demand. Free the pad, then clear. "
@@ -435,7 +435,7 @@ def test_explain_tells_failed_self_tests_crashes_and_faults_at_rest(peer: Peer, 
     lines = knead("log", "--explain")[1].splitlines()
 
     assert lines[1:] == [
-        "  +12.4 s: the device restarted after a crash of its firmware, paused and 2 s after its start: "
+        "  +12.4 s: the device restarted: its firmware crashed while paused, 2 s after its start: "
         "ValueError: x. Its self-test failed. ram: Replace the board. new_one",
         "  +0:01:00: the fault stall: rate below a third of the demand. Free the pad, then clear.",
         f"  +0:01:00: weather, which this host does not know: {peer.journal[2]}",

@@ -19,8 +19,8 @@ STARTS = {
     "power_on": "the device was switched on",
     "reset": "the device was restarted on request",
     "soft_reset": "the device was restarted from MicroPython's prompt",
-    "watchdog": "the watchdog restarted the device, whose firmware hung",
-    "crash": "the device restarted after a crash of its firmware",
+    "watchdog": "the watchdog restarted the device: its firmware hung",
+    "crash": "the device restarted: its firmware crashed",
 }
 FAULT_OF_START = {"watchdog": "watchdog_reset", "crash": "crashed"}
 WHO = {"button": "you started by button", "remote": "a host started"}
@@ -71,7 +71,7 @@ class Explainer:
         cause = record.word("cause") or "?"
         text = STARTS.get(cause, f"the device started ({cause})")
         if state := record.word("state"):
-            text += f", {state.lower()} and {_duration(record.number('ran_ms'), 1000)} after its start"
+            text += f" while {state.lower()}, {_duration(record.number('ran_ms'), 1000)} after its start"
         if error := record.word("error"):
             text += f": {error}"
         told = [f"{text}.", self._remedy(FAULT_OF_START.get(cause))]
