@@ -1,7 +1,16 @@
-"""Emulated boards for the tests; a test whose image is missing is skipped with the remedy."""
+"""Emulated boards for the tests; a test whose image is missing is skipped with the remedy.
+
+An observer watches the motor's pins of every board; a test in which a promise was broken fails, whatever it
+was about. Who moves the motor by hand, at the REPL, says so with `boards.forgive`.
+"""
+
+import sys
+from pathlib import Path
 
 import pytest
 from openknead_sim.emulator import images
+
+sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the firmware's PIO programs, assembled
 
 # As a user leaves a board that a host may start; the quickest slew, because emulated time is dear.
 SETTINGS = {"remote_start": True, "slew_s": 1, "host_timeout_s": 30}
@@ -29,13 +38,12 @@ class Boards:
     def __init__(self, find_image):
         self._find_image = find_image
         self._rigs = {}
+        self._made = []
 
     def get(self, micropython=images.REFERENCE):
         """A board whose app runs, idle and without fault; a new one when the last test left it otherwise."""
         if micropython not in self._rigs or not is_at_rest(self._rigs[micropython]):
-            board = self.make(micropython)
-            board.host.call("hello", timeout_us=10e6)
-            self._rigs[micropython] = board
+            self._rigs[micropython] = self.ready(self.make(micropython))
         return self._rigs[micropython]
 
     def make(self, micropython=images.REFERENCE, *, form="mpy", settings=SETTINGS, replace=None):
@@ -43,19 +51,49 @@ class Boards:
         path = self._find_image(micropython)
         from openknead_sim.emulator import rig
 
-        return rig.boot(path, form=form, settings=settings, replace=replace)
+        board = rig.boot(path, form=form, settings=settings, replace=replace)
+        self._made.append(board)
+        return board
+
+    def ready(self, board):
+        """Wait until its app answers and has passed its self-test; returns the board."""
+        board.host.call("hello", timeout_us=10e6)
+        for _ in range(20):
+            board.run_ms(100)
+            if board.host.call("status")["selftest"] == "passed":
+                return board
+        pytest.fail(f"the self-test does not pass: {board.host.call('selftest')}")
+
+    def forgive(self, board):
+        """What was done to the motor so far was the test's own doing."""
+        board.observer.breaches.clear()
+
+    def breaches(self):
+        """Promises broken since the last call, by any board."""
+        found = [breach for board in self._made for breach in board.observer.breaches]
+        for board in self._made:
+            board.observer.breaches.clear()
+        self._made = list(self._rigs.values())
+        return found
 
 
 def is_at_rest(board):
-    """Does the app answer, with no session and no fault?"""
+    """Does the app answer, with no session, no fault and all tests passed?"""
     try:
         status = board.host.call("status", timeout_us=300_000)
     except AssertionError:  # no answer in time
         return False
-    return status["state"] == "IDLE" and status["fault"] is None
+    return (status["state"], status["fault"], status["selftest"]) == ("IDLE", None, "passed")
 
 
 @pytest.fixture(scope="session")
 def boards(image):
     """Boards shared by all tests of a run."""
     return Boards(image)
+
+
+@pytest.fixture(autouse=True)
+def promises_are_kept(boards):
+    """By every board of the test."""
+    yield
+    assert boards.breaches() == []

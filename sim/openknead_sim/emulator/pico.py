@@ -27,9 +27,8 @@ RAW_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 
 WATCHDOG_TIMER = 1  # register WATCHDOG.REASON, bit TIMER
 CYCLE_NS = 8  # 125 MHz
-IDLE_BEAT_US = 1000.0  # how soon a state machine that was just started is noticed
-FASTEST_BEAT_US = 5.0  # beats cost wall time; a faster program runs slow while the CPU sleeps
-BEAT_SLACK = 1.002  # a beat must fall just after the instruction is due, or it waits for the next beat
+IDLE_BEAT_CYCLES = 12_500  # 100 us: how soon a state machine that was just started or woken is noticed
+SHORTEST_BEAT_CYCLES = 8  # an instruction so late is not lost; a faster program would take for ever
 
 
 class EmulatedTimeout(AssertionError):
@@ -94,12 +93,15 @@ class EmulatedPico:
         self._simulator = self._device.simulator
         self.clock = self._simulator.clock
         self.port = HostPort(self._device.cdc, self.clock)
+        self._tapped: list[Callable[[bytes], None]] = []
         if filesystem is not None:
             if len(filesystem) != FS_SIZE:
                 raise ValueError(f"file system image has {len(filesystem)} bytes, expected {FS_SIZE}")
             self.mcu.flash[FS_START : FS_START + FS_SIZE] = filesystem
         self._stop_alarm = self.clock.create_alarm(self._halt)
-        self._beat = Repeating(self, IDLE_BEAT_US, self._set_beat)
+        self._beat_alarm = self.clock.create_alarm(self._beat)
+        self._beat_due = False
+        self._beat()
         self._device._leave_reset()
 
     # -- time --------------------------------------------------------------------------------------------
@@ -139,24 +141,43 @@ class EmulatedPico:
     def _halt(self) -> None:
         self._simulator.stopped = True
 
-    def _set_beat(self) -> None:
-        """Keep PIO time honest while the CPU sleeps.
+    def _beat(self) -> None:
+        """Keep PIO time exact while the CPU sleeps.
 
         The emulator then jumps from alarm to alarm and grants each state machine one instruction a jump, so
-        there has to be an alarm for every instruction of the fastest one that runs.
+        there has to be an alarm at the instant at which the next instruction of any of them is due, and one
+        a cycle later, when it is done, to see when that is.
         """
-        period_us = IDLE_BEAT_US
+        self._beat_due = not self._beat_due
+        if not self._beat_due:
+            self._beat_alarm.schedule(CYCLE_NS)
+            return
+        wait_cycles = IDLE_BEAT_CYCLES
         for pio in self.mcu.pio:
-            for machine in pio.machines:
-                if machine.enabled:
-                    period_us = min(period_us, machine.div_fp / 256 * CYCLE_NS / 1000 * BEAT_SLACK)
-        self._beat.period_us = max(period_us, FASTEST_BEAT_US)
+            if not pio.stopped:
+                wait_cycles = min(wait_cycles, (pio.next_due_fp - pio.cycle_fp + 255) // 256)
+        self._beat_alarm.schedule(max(wait_cycles, SHORTEST_BEAT_CYCLES) * CYCLE_NS)
 
     # -- serial ------------------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
         """Queue bytes on the serial line; they arrive as time runs."""
+        for listener in self._tapped:
+            listener(data)
         self.port.send(data)
+
+    def tap(self, sent: Callable[[bytes], None], received: Callable[[bytes], None]) -> None:
+        """Listen in on the serial line: calls with what the host sends, and with what comes, as it comes."""
+        self._tapped.append(sent)
+        cdc = self._device.cdc
+        collect = cdc.on_serial_data
+
+        def both(data: bytes | bytearray) -> None:
+            if collect is not None:
+                collect(data)
+            received(bytes(data))
+
+        cdc.on_serial_data = both
 
     def expect(self, pattern: bytes, timeout_us: float = 5e6) -> bytes:
         """Run until `pattern` came from the device; returns and consumes everything up to its end."""
@@ -217,6 +238,15 @@ class EmulatedPico:
             gpio.release_input()
         else:
             gpio.set_input_value(level)
+
+    def loop_back(self, number: int) -> None:
+        """From now on GP`number` reads the level it drives, as on the chip; nothing else may drive it.
+
+        The emulator does not read an output back. Undriven, the pin reads low, as with a pull-down.
+        """
+        gpio = self.mcu.gpio[number]
+        gpio.set_input_value(False)
+        gpio.add_listener(lambda value, _before: gpio.set_input_value(value == 1))
 
     def on_edge(self, number: int, call: Callable[[bool], None]) -> Callable[[], None]:
         """Call `call(high)` whenever the chip drives GP`number` to another level; the result ends it."""

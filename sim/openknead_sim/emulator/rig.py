@@ -12,7 +12,9 @@ from pathlib import Path
 from openknead_sim import analog
 from openknead_sim.emulator import filesystem, firmware
 from openknead_sim.emulator.client import RpcClient
+from openknead_sim.emulator.overheard import Overheard
 from openknead_sim.emulator.pico import EmulatedPico
+from openknead_sim.observer import Observer
 from openknead_sim.plant import Plant
 
 STEP_US = 1000
@@ -36,20 +38,39 @@ class Tach:
 
 
 class Rig:
-    """An emulated Pico with a massager around it, and a host on its serial line (`host`)."""
+    """An emulated Pico with a massager around it, and a host on its serial line (`host`).
 
-    def __init__(self, pico: EmulatedPico, plant: Plant, tach_pulses: int = 1) -> None:
+    observer: names the promises that motor pins and shaft broke.
+    """
+
+    def __init__(
+        self,
+        pico: EmulatedPico,
+        plant: Plant,
+        tach_pulses: int = 1,
+        settings: Mapping[str, int | bool] | None = None,
+    ) -> None:
+        """tach_pulses: a revolution; settings: what a user saved before."""
         self.pico = pico
         self.plant = plant
         self.host = RpcClient(pico)
         self.pins = firmware.pin_map()
+        self.observer = Observer()
+        self._overheard = Overheard(pico, self.observer, settings or {})
         self._tach = Tach(pico, self.pins["TACH_A"], tach_pulses)
+        self._nfault_low = False
+        self._fault_shown = True
+        self._show_fault()
+        pico.loop_back(self.pins["RUN_REQ"])
+        self._stop_pressed = False
         self.press("STOP", False)
         self._show_sensors()
         self._steps = pico.every_us(STEP_US, self._step)
 
     def press(self, button: str, pressed: bool = True) -> None:
         """Press or release STOP, PLUS, MINUS or MODE. STOP opens to its pull-up, the others close."""
+        if button == "STOP":
+            self._stop_pressed = pressed
         closed = pressed != (button == "STOP")
         self.pico.drive(self.pins[button], False if closed else None)
 
@@ -59,6 +80,16 @@ class Rig:
         self.press(button)
         yield
         self.press(button, False)
+
+    @property
+    def nfault_low(self) -> bool:
+        """Fault put in: the driver's fault line is held low whatever the driver says."""
+        return self._nfault_low
+
+    @nfault_low.setter
+    def nfault_low(self, low: bool) -> None:
+        self._nfault_low = low
+        self._show_fault()
 
     def run_ms(self, duration_ms: float) -> None:
         """Let emulated time pass."""
@@ -76,10 +107,20 @@ class Rig:
             duty = pwm.duty
         else:
             duty = 1.0 if self._is_high("MOT_PWM") else 0.0
-        plant.set_drive(duty, self._is_high("RUN_REQ"))
+        run_req = self._is_high("RUN_REQ")
+        plant.set_drive(duty, run_req)
         plant.advance(STEP_US)
         self._tach.show(plant)
         self._show_sensors()
+        self._show_fault()
+        held_back = plant.pressure + 60.0 * plant.extra_nm - 0.05 * plant.supply_v + 10.0 * plant.blocked
+        self.observer.look(round(pico.now_us), duty, run_req, plant.rate_opm, self._stop_pressed, held_back)
+
+    def _show_fault(self) -> None:
+        fault = self._nfault_low or self.plant.driver_off
+        if fault != self._fault_shown:
+            self._fault_shown = fault
+            self.pico.drive(self.pins["NFAULT"], not fault)
 
     def _show_sensors(self) -> None:
         plant, adc, code = self.plant, self.pico.adc, analog.adc_code
@@ -110,6 +151,6 @@ def boot(
     if settings:
         files[firmware.SETTINGS_FILE] = firmware.settings_record(settings)
     pico = EmulatedPico(image, filesystem.build(files))
-    rig = Rig(pico, Plant())
+    rig = Rig(pico, Plant(), settings=settings)
     pico.connect()
     return rig
