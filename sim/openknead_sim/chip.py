@@ -13,6 +13,8 @@ try:
 
     if TYPE_CHECKING:
         from collections.abc import Callable
+
+        from .pio import Behaviour
 except ImportError:  # MicroPython evaluates no annotation
     pass
 
@@ -23,10 +25,13 @@ FLOATING = -1
 
 SYSTEM_HZ = 125_000_000
 NEVER_US = 1 << 61
+PIO_SET_LOW = 0xE000  # the instruction set(pins, 0)
 # A firmware that polls the clock without ever waiting would hang a clock that only waits move:
 # after this many readings in a row each further one takes a microsecond.
 SPIN_READINGS = 2000
 WORLD_STEP_US = 5000  # short waits in a row move the world together
+
+HEAP_FREE_BYTES = 160_000  # what a Pico with the firmware loaded has left, roughly
 
 PWRON_RESET = 1
 WDT_RESET = 3  # MicroPython reports it for machine.reset() too; `watchdog_reason` tells them apart
@@ -34,6 +39,36 @@ WDT_RESET = 3  # MicroPython reports it for machine.reset() too; `watchdog_reaso
 
 class Reset(BaseException):
     """The chip was reset while firmware ran and no board was there to take over. args: (cause,)."""
+
+
+class Alarm:
+    """A function that is due at one instant, and that can be put off at no cost: just move `due_us` later.
+
+    due_us: when the function is called, NEVER_US = not at all; only `set` can bring it forward.
+    """
+
+    def __init__(self, chip: "Chip", function: "Callable[[], object]") -> None:
+        self.due_us = NEVER_US
+        self._chip = chip
+        self._function = function
+        self._planned_us = NEVER_US  # the chip's event: at due_us or before
+
+    def set(self, due_us: int) -> None:
+        """Call the function at due_us; NEVER_US takes it back."""
+        self.due_us = due_us
+        if due_us < self._planned_us:
+            self._planned_us = due_us
+            self._chip.at(due_us, self._look)
+
+    def _look(self) -> None:
+        if self._chip.clock_us < self._planned_us:
+            return  # left over from before it was brought forward
+        self._planned_us = NEVER_US
+        if self.due_us > self._chip.clock_us:
+            self.set(self.due_us)
+            return
+        self.due_us = NEVER_US
+        self._function()
 
 
 class Slice:
@@ -58,6 +93,11 @@ class Chip:
     clock_us: virtual microseconds since power-on; levels: the 30 pins, 0 or 1 (of a running PWM, ask
     `level`); adc: the four inputs plus the temperature sensor; usb: the serial port; world: function(now_us)
     called after waits (short ones together).
+
+    Faults to put in: `stick` a pin; `hang` True: at its next wait or reading of the clock the firmware stops
+    for ever (not even Ctrl-C ends that) while time, PIO, world, hard interrupts and watchdog go on, until a
+    reset; `jump_us` the firmware's clock; `call_us`: microseconds that each reading of the clock takes, for a
+    slow tick; `heap_free_bytes`: what gc.mem_free() says on the desktop tier.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -66,7 +106,6 @@ class Chip:
         self.limit_us = NEVER_US  # the clock may run to here without anything but the world noticing
         self.horizon_us = NEVER_US  # where `park` is called
         self.wdt_us = NEVER_US
-        self.wdt_timeout_us = 0
         self.events: list = []  # type: ignore[type-arg]  # (due_us, order, function)
         self._order = 0
         self.attention = False
@@ -74,12 +113,17 @@ class Chip:
         self.interrupt_char = 3
         self.dead = False  # firmware is being unwound after a reset: it must not touch anything any more
         self.spins = 0
-        self.call_us = 0  # extra cost of each clock reading, to make a tick slow on demand
+        self.spin_limit = SPIN_READINGS
+        self.ahead_us = 0  # of the clock as the firmware reads it
+        self.heap_free_bytes = HEAP_FREE_BYTES
+        self._call_us = 0
+        self._hang = False
         self.park = _no_park
         self.on_reset = _raise_reset
         self.world = self._no_world
         self.world_us = 0  # where the world has got to
         self.levels = bytearray(PINS)
+        self.gpio_in = 0  # the same as an integer; a running PWM's pin as it was when the PWM took it
         self._watchers: list = [[] for _ in range(PINS)]  # type: ignore[type-arg]
         self.func = bytearray(PINS)
         self.out_enabled = bytearray(PINS)
@@ -88,14 +132,17 @@ class Chip:
         self.external = [FLOATING] * PINS
         self.stuck = [FLOATING] * PINS
         self.plain = bytearray(b"\1" * PINS)  # 1: nobody watches the pin, it is not stuck, has no interrupt
-        self.irqs: dict = {}  # type: ignore[type-arg]  # pin -> (handler, trigger, pin object)
+        self.irqs: dict = {}  # type: ignore[type-arg]  # pin -> (handler, trigger, pin object, hard)
         self._irq_queue: list = []  # type: ignore[type-arg]
         self.slices = [Slice() for _ in range(8)]
         self.pwm_stops_on_soft_reset = False  # 1.22 and 1.24 freeze slices 0-3, 1.20 and 1.28 let them run
         self.noise = noise_table(seed)
         self.noise_at = 0
         self.adc = [AdcInput() for _ in range(5)]
-        self.machines: dict = {}  # type: ignore[type-arg]  # PIO state machines by number
+        self.machines: dict = {}  # type: ignore[type-arg]  # behaviours of the PIO state machines, by number
+        self.pio_inputs: dict = {}  # type: ignore[type-arg]  # pin -> behaviours that look at it
+        self.pio_out = bytearray(PINS)  # what state machines have set; pins of function PIO show it
+        self.pio_set: dict = {}  # type: ignore[type-arg]  # state machine -> pin that it sets
         self.usb = Usb(self)
         self.reset_cause = PWRON_RESET
         self.watchdog_reason = 0
@@ -122,16 +169,40 @@ class Chip:
     def ticks_us(self) -> int:
         """The clock as firmware reads it, not wrapped."""
         self.spins += 1
-        if self.spins > SPIN_READINGS:
+        if self.spins > self.spin_limit:
             self.spin()
-        self.clock_us += self.call_us
-        return self.clock_us
+        return self.clock_us + self.ahead_us
 
     def spin(self) -> None:
-        """A turn of a busy loop: one microsecond."""
+        """A reading of the clock that takes time: `call_us`, or the microsecond of a busy loop's turn."""
         spins = self.spins
-        self.sleep_us(1)
+        self.sleep_us(self._call_us or 1)
         self.spins = spins
+
+    def jump_us(self, delta_us: int) -> None:
+        """Let the clock as the firmware reads it jump forward or back. No time passes; a reset mends it."""
+        self.ahead_us += delta_us
+
+    @property
+    def call_us(self) -> int:
+        """Microseconds that each reading of the clock takes, ≥ 0."""
+        return self._call_us
+
+    @call_us.setter
+    def call_us(self, us: int) -> None:
+        self._call_us = us
+        self.spin_limit = -1 if us or self._hang else SPIN_READINGS
+
+    @property
+    def hang(self) -> bool:
+        """Whether the firmware hangs, or will at its next wait or reading of the clock."""
+        return self._hang
+
+    @hang.setter
+    def hang(self, on: bool) -> None:
+        self._hang = on
+        self.call_us = self._call_us
+        self.attention = self.attention or on
 
     def wait(self, ready: "Callable[[], object]", timeout_us: int) -> bool:
         """Wait up to `timeout_us` (negative: for ever) until ready().
@@ -182,7 +253,7 @@ class Chip:
                 self.clock_us = limit
                 if limit - self.world_us >= WORLD_STEP_US:
                     self.world(limit)
-            if self.wdt_us <= limit:
+            if self.wdt_us <= self.clock_us:
                 self.watchdog_reason = 1
                 self.reset(WDT_RESET)
             while self.events and self.events[0][0] <= self.clock_us:
@@ -199,6 +270,13 @@ class Chip:
         self.world_us = now_us
 
     def _attend(self) -> None:
+        while self._hang:
+            before = self.clock_us
+            if self.limit_us == NEVER_US:
+                raise RuntimeError("the firmware hangs, and nothing will reset it")
+            self._sleep_through(self.limit_us)
+            if self.limit_us <= before:
+                raise RuntimeError("the firmware hangs where nobody parks it")
         self.attention = False
         queue, self._irq_queue = self._irq_queue, []
         for handler, pin in queue:
@@ -209,11 +287,21 @@ class Chip:
 
     # -- resets -------------------------------------------------------------------------------------
 
-    def feed(self, timeout_us: int) -> None:
-        """Start or feed the watchdog; it cannot be stopped."""
-        self.wdt_timeout_us = timeout_us
+    def start_watchdog(self, timeout_us: int) -> None:
+        """Start the watchdog, or start it anew."""
         self.wdt_us = self.clock_us + timeout_us
         self.update_limit()
+
+    def feed(self, timeout_us: int) -> None:
+        """Feed the watchdog; a stopped one stays so."""
+        if self.wdt_us != NEVER_US:
+            self.wdt_us = due = self.clock_us + timeout_us
+            if due < self.limit_us:  # later ones are looked at when the limit is reached
+                self.update_limit()
+
+    def stop_watchdog(self) -> None:
+        """What clearing the ENABLE bit of its control register does."""
+        self.wdt_us = NEVER_US
 
     def reset(self, cause: int) -> None:
         """Reset from inside the firmware. Does not return: the board takes over, or Reset is raised."""
@@ -228,9 +316,11 @@ class Chip:
             self.scratch = [0] * 8
         self.wdt_us = NEVER_US
         self.interrupt_char = 3
+        self.ahead_us = 0
         for s in self.slices:
             s.power_on()
         self._forget_program()
+        self.pio_set.clear()
         self.usb.power_on()
         self._pads_default()
         self.update_limit()
@@ -246,8 +336,12 @@ class Chip:
         self._forget_program()
 
     def _forget_program(self) -> None:
+        for machine in self.machines.values():
+            machine.run(False)
         self.machines.clear()
+        self.pio_inputs.clear()
         self.irqs.clear()
+        self.hang = False
         self._irq_queue = []
         self.interrupt = self.attention = False
         self.spins = 0
@@ -255,7 +349,7 @@ class Chip:
     def _pads_default(self) -> None:
         for n in range(PINS):
             self.func[n] = FUNC_NULL
-            self.out_enabled[n] = self.out[n] = 0
+            self.out_enabled[n] = self.out[n] = self.pio_out[n] = 0
             self.pull[n] = PULL_DOWN
         for n in range(PINS):
             self.resolve(n, True)
@@ -302,6 +396,8 @@ class Chip:
             running = self.slices[(pin >> 1) & 7].enabled  # then its level is a matter of the instant
             level = self.levels[pin] if running else self._pwm_level(pin)
             announce = True
+        elif func == FUNC_PIO:
+            level = self.pio_out[pin]
         elif self.out_enabled[pin]:
             level = self.out[pin]
         elif self.external[pin] >= 0:
@@ -311,18 +407,57 @@ class Chip:
         before = self.levels[pin]
         if level != before:
             self.levels[pin] = level
+            self.gpio_in ^= 1 << pin
             announce = True
+            if pin in self.pio_inputs:
+                for machine in self.pio_inputs[pin]:
+                    machine.changed(pin)
             if pin in self.irqs:
-                self._queue_irq(pin, level)
+                self._pin_interrupt(pin, level)
         if announce and not self.dead:
             for function in self._watchers[pin]:
                 function(pin)
 
-    def _queue_irq(self, pin: int, level: int) -> None:
-        handler, trigger, source = self.irqs[pin]
-        if handler and trigger & (8 if level else 4):
-            self._irq_queue.append((handler, source))
-            self.attention = True
+    def _pin_interrupt(self, pin: int, level: int) -> None:
+        handler, trigger, source, hard = self.irqs[pin]
+        if not handler or not trigger & (8 if level else 4) or self.dead:
+            return
+        if hard:
+            handler(source)
+            return
+        self._irq_queue.append((handler, source))
+        self.attention = True
+
+    # -- PIO ----------------------------------------------------------------------------------------
+
+    def pio_load(self, number: int, machine: "Behaviour") -> None:
+        """Put a program on state machine `number`, stopped, in place of the one before."""
+        before = self.machines.get(number)
+        if before:
+            before.run(False)
+        self.machines[number] = machine
+        self.pio_inputs.clear()
+        for each in self.machines.values():
+            for pin in each.inputs:
+                self.plain[pin] = 0
+                self.pio_inputs.setdefault(pin, []).append(each)
+
+    def pio_write(self, pin: int, level: int) -> None:
+        """A state machine sets a pin. Another that holds the pin low at this instant has the last word."""
+        if level:
+            for machine in self.machines.values():
+                if machine.holds_low(pin):
+                    return
+        self.pio_out[pin] = level
+        if self.func[pin] == FUNC_PIO:
+            self.resolve(pin)
+
+    def pio_exec(self, number: int, instruction: int) -> None:
+        """Have state machine `number` execute an instruction at once, running or not: set(pins, 0) only."""
+        if instruction != PIO_SET_LOW:
+            raise ValueError(f"PIO instruction 0x{instruction:04x} is not simulated")
+        if number in self.pio_set:
+            self.pio_write(self.pio_set[number], 0)
 
     # -- PWM ----------------------------------------------------------------------------------------
 

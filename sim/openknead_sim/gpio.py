@@ -46,6 +46,7 @@ class Pin:
         if not isinstance(id, int) or not 0 <= id < PINS:
             raise ValueError("invalid pin")
         self.id: int = id
+        self._bit = 1 << id
         self._chip = self.chip
         self._levels = self.chip.levels
         if mode is not None or pull is not None or value is not None:
@@ -97,8 +98,11 @@ class Pin:
     def irq(
         self, handler: "Callable[[Pin], object] | None" = None, trigger: int = 12, hard: bool = False
     ) -> None:
-        """Call handler(pin) after an edge, the next time the firmware waits; None takes it away."""
-        self._chip.irqs[self.id] = (handler, trigger, self)
+        """Call handler(pin) after an edge; None takes it away.
+
+        hard: at the instant of the edge, whatever the firmware does; otherwise the next time it waits.
+        """
+        self._chip.irqs[self.id] = (handler, trigger, self, hard)
         self._chip.plain[self.id] = 0
 
     def _write(self, x: "int | bool") -> None:
@@ -111,6 +115,7 @@ class Pin:
         if chip.func[n] == FUNC_SIO:
             if chip.plain[n] and chip.out_enabled[n]:
                 self._levels[n] = level
+                chip.gpio_in ^= self._bit
             else:
                 chip.resolve(n)
 
@@ -224,7 +229,7 @@ class PWM:
 
 
 class WDT:
-    """The hardware watchdog, 1…8388 ms. Survives a soft reset; nothing stops it."""
+    """The hardware watchdog, 1…8388 ms. Survives a soft reset; only its control register stops it."""
 
     chip: "Chip"
 
@@ -232,7 +237,8 @@ class WDT:
         if not 1 <= timeout <= 8388:
             raise ValueError("WDT timeout must be 1..8388 ms")
         self._us = timeout * 1000
-        self.feed()
+        if not self.chip.dead:
+            self.chip.start_watchdog(self._us)
 
     def feed(self) -> None:
         """Another `timeout` milliseconds."""

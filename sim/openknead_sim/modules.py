@@ -10,7 +10,7 @@ except ImportError:
     import time as _host_time
 
 from .adc import ADC
-from .chip import PWRON_RESET, SPIN_READINGS, SYSTEM_HZ, WDT_RESET
+from .chip import NEVER_US, PWRON_RESET, SYSTEM_HZ, WDT_RESET
 from .gpio import PWM, WDT, Pin
 from .pio import PIO, StateMachine, asm_pio
 from .usb import POLLERR, POLLHUP, POLLIN, POLLOUT, Poll
@@ -30,6 +30,11 @@ TICKS_HALF = TICKS_PERIOD >> 1
 _SIO_GPIO_IN = 0xD0000004
 _SIO_GPIO_OUT = 0xD0000010
 _SIO_GPIO_OE = 0xD0000020
+_PIO0_TXF0 = 0x50200010
+_PIO0_SM0_INSTR = 0x502000D8
+_WATCHDOG_CTRL = 0x40058000
+_WATCHDOG_ENABLE = 1 << 30
+_WATCHDOG_PAUSE = 7 << 24  # set after a reset, and by MicroPython: it stands while a debugger does
 _WATCHDOG_REASON = 0x40058008
 _WATCHDOG_SCRATCH0 = 0x4005800C
 IDLE_US = 100  # machine.idle() waits for an interrupt; the nearest one is not simulated
@@ -41,25 +46,47 @@ def bound(cls: type, chip: "Chip") -> type:
 
 
 class Memory:
-    """machine.mem32 for the few registers that firmware has a reason to read."""
+    """machine.mem32 for the few registers that firmware has a reason to use. Raises ValueError for others.
+
+    SIO's GPIO_IN (there a running PWM's pin reads as before the PWM took it), GPIO_OUT and GPIO_OE; of PIO
+    block 0 the TX FIFO and the instruction of state machine 0; the watchdog's control (bit 30, whose clearing
+    stops it), reason and scratch registers.
+    """
 
     def __init__(self, chip: "Chip") -> None:
         self._chip = chip
 
     def __getitem__(self, address: int) -> int:
         chip = self._chip
-        if address == _SIO_GPIO_IN:
-            return sum(chip.level(n) << n for n in range(30))
+        if address == _SIO_GPIO_IN:  # first, and kept up by the chip: firmware reads it in every tick
+            return chip.gpio_in
         if address == _SIO_GPIO_OUT:
             return sum(chip.out[n] << n for n in range(30))
         if address == _SIO_GPIO_OE:
             return sum(chip.out_enabled[n] << n for n in range(30))
+        if address == _WATCHDOG_CTRL:
+            return _WATCHDOG_PAUSE | (0 if chip.wdt_us == NEVER_US else _WATCHDOG_ENABLE)
         if address == _WATCHDOG_REASON:
             return chip.watchdog_reason
         return chip.scratch[self._scratch(address)]
 
     def __setitem__(self, address: int, value: int) -> None:
-        self._chip.scratch[self._scratch(address)] = value & 0xFFFFFFFF
+        chip = self._chip
+        if chip.dead:
+            return
+        if address == _PIO0_TXF0:
+            machine = chip.machines.get(0)
+            if machine:
+                machine.put(value)
+        elif address == _PIO0_SM0_INSTR:
+            chip.pio_exec(0, value)
+        elif address == _WATCHDOG_CTRL:
+            if value & _WATCHDOG_ENABLE == 0:
+                chip.stop_watchdog()
+            elif chip.wdt_us == NEVER_US:
+                raise ValueError("the simulated watchdog is started by machine.WDT only")
+        else:
+            chip.scratch[self._scratch(address)] = value & 0xFFFFFFFF
 
     def _scratch(self, address: int) -> int:
         n, rest = divmod(address - _WATCHDOG_SCRATCH0, 4)
@@ -115,15 +142,16 @@ def rp2_names(chip: "Chip") -> dict:  # type: ignore[type-arg]
 def time_names(chip: "Chip") -> dict:  # type: ignore[type-arg]
     """time. The calendar starts at 2021-01-01 at power-on, as on a Pico whose clock nobody set."""
     ticks = chip.ticks_us
-    spin = SPIN_READINGS
     epoch_s = 1_609_459_200
 
     def ticks_us() -> int:
         chip.spins = spins = chip.spins + 1
-        if spins > spin:
+        if spins > chip.spin_limit:
             chip.spin()
-        chip.clock_us = now = chip.clock_us + chip.call_us
-        return now & TICKS_MASK
+        return chip.clock_us + chip.ahead_us & TICKS_MASK
+
+    def seconds() -> int:
+        return epoch_s + ticks() // 1_000_000
 
     def ticks_diff(a: int, b: int) -> int:
         return ((a - b + TICKS_HALF) & TICKS_MASK) - TICKS_HALF
@@ -137,10 +165,10 @@ def time_names(chip: "Chip") -> dict:  # type: ignore[type-arg]
         "sleep_us": chip.sleep_us,
         "sleep_ms": lambda ms: chip.sleep_us(ms * 1000),
         "sleep": lambda s: chip.sleep_us(int(s * 1_000_000)),
-        "time": lambda: epoch_s + chip.clock_us // 1_000_000,
-        "time_ns": lambda: epoch_s * 1_000_000_000 + chip.clock_us * 1000,
-        "gmtime": lambda t=None: _calendar(epoch_s + chip.clock_us // 1_000_000 if t is None else t),
-        "localtime": lambda t=None: _calendar(epoch_s + chip.clock_us // 1_000_000 if t is None else t),
+        "time": seconds,
+        "time_ns": lambda: epoch_s * 1_000_000_000 + ticks() * 1000,
+        "gmtime": lambda t=None: _calendar(seconds() if t is None else t),
+        "localtime": lambda t=None: _calendar(seconds() if t is None else t),
     }
 
 

@@ -29,9 +29,10 @@ TEMPERATURE_US = 100_000  # thermistors are looked at this often
 class Rig:
     """One board wired to one plant.
 
-    tach_fitted: False cuts the tach's wire; ntc_override: [motor, driver, handle, half rail] volts that
-    replace a thermistor's (None: sound; 3.3 = open, 0 = short); duty, enabled: what the driver is told now;
-    early_drives: times the firmware drove the motor before the driver had woken up.
+    tach_fitted: False cuts the tach's wire; nfault_low: True holds the driver's fault line low;
+    ntc_override: [motor, driver, handle, half rail] volts that replace a thermistor's (None: sound; 3.3 =
+    open, 0 = short); duty, enabled: what the driver is told now; early_drives: times the firmware drove the
+    motor before the driver had woken up.
     """
 
     def __init__(self, chip: Chip, plant: "Plant") -> None:
@@ -41,6 +42,7 @@ class Rig:
         self.duty = 0.0
         self.enabled = False
         self.early_drives = 0
+        self._nfault_low = False
         self.ntc_override: list[float | None] = [None, None, None, None]
         self._woken_us = 0
         self._mux_volts = [0.0, 0.0, 0.0, RAIL_V / 2]
@@ -67,18 +69,27 @@ class Rig:
             plant.advance(past)
             edges = plant.edges
             if edges and self.tach_fitted and chip.stuck[TACH_A] < 0:
-                for machine in chip.machines.values():
-                    if machine.pin == TACH_A:
-                        for at_us in edges:
-                            machine.edge(at_us)
+                for machine in chip.pio_inputs.get(TACH_A, ()):
+                    for at_us in edges:
+                        machine.edge(at_us)
         chip.world_us = now_us
         # The inputs clip at the rail, so that analog.current_volts and .supply_volts come down to this.
         self._isense.set_volts(abs(plant.current_a) * ISENSE_V_PER_A if self.enabled else 0.0)
         self._vbat.set_volts(plant.supply_v / SUPPLY_RATIO)
         if now_us >= self._temperatures_us:
             self._temperatures()
-        if plant.driver_off != (chip.external[NFAULT] == 0):
-            chip.drive(NFAULT, 0 if plant.driver_off else FLOATING)
+        if (plant.driver_off or self._nfault_low) != (chip.external[NFAULT] == 0):
+            self._show_fault()
+
+    @property
+    def nfault_low(self) -> bool:
+        """Fault put in: the driver's fault line is held low whatever the driver says."""
+        return self._nfault_low
+
+    @nfault_low.setter
+    def nfault_low(self, low: bool) -> None:
+        self._nfault_low = low
+        self._show_fault()
 
     # -- people -------------------------------------------------------------------------------------
 
@@ -123,6 +134,8 @@ class Rig:
         now = chip.clock_us
         if now > self.plant.t_us:
             self.sync(now)
+            enabled = chip.levels[RUN_REQ] == 1  # an interrupt may have turned it off
+            duty = chip.mean(MOT_PWM)
         if enabled and not self.enabled:
             self._woken_us = now
         if enabled and duty > 0.0 and now - self._woken_us < WAKE_US:
@@ -130,6 +143,9 @@ class Rig:
         self.duty = duty
         self.enabled = enabled
         self.plant.set_drive(duty, enabled)
+
+    def _show_fault(self) -> None:
+        self.chip.drive(NFAULT, 0 if self.plant.driver_off or self._nfault_low else FLOATING)
 
     def _select(self, _pin: int) -> None:
         levels = self.chip.levels

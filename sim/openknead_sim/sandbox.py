@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 # The same on CPython as far as firmware goes.
 SHARED = frozenset(("array", "binascii", "cmath", "collections", "errno", "hashlib", "heapq", "io", "json"))
 SHARED |= frozenset(("math", "random", "re", "struct"))
-HEAP_FREE_BYTES = (
-    160_000  # what a Pico with the firmware loaded has left, roughly; CPython's heap is no measure
-)
+HEAP_BYTES = 233_664  # of a Pico with MicroPython 1.24.1; CPython's heap is no measure
 
 _codes: OrderedDict[tuple[str, bytes], CodeType] = OrderedDict()
 _CODES_KEPT = 512
@@ -55,7 +53,7 @@ class Sandbox:
             "time": modules.time_names(chip),
             "select": modules.select_names(chip),
             "micropython": self._micropython(),
-            "gc": _gc_names(),
+            "gc": _gc_names(chip),
             "sys": self._sys(),
             "os": self._os(),
         }
@@ -210,15 +208,15 @@ class Sandbox:
         raise NotImplementedError("input() is not simulated: firmware reads sys.stdin")
 
 
-def _gc_names() -> dict[str, Any]:
+def _gc_names(chip: Chip) -> dict[str, Any]:
     return {
         "collect": _nothing,
         "enable": _nothing,
         "disable": _nothing,
         "isenabled": lambda: True,
         "threshold": lambda size=None: -1,
-        "mem_free": lambda: HEAP_FREE_BYTES,
-        "mem_alloc": lambda: 73_664,
+        "mem_free": lambda: chip.heap_free_bytes,
+        "mem_alloc": lambda: HEAP_BYTES - chip.heap_free_bytes,
     }
 
 

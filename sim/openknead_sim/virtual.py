@@ -40,7 +40,9 @@ class VirtualBoard:
 
     seed: serial number, ADC noise, rotor position; remote_start: hold MODE at the first power-on, so that a
     host may start sessions; hand: what presses on the pad; flash: an earlier board's flash, else a new one
-    with the packaged firmware; plant: another massager.
+    with the packaged firmware; plant: another massager; start_us: where the clock begins, in microseconds, if
+    not at 0 or where the plant is, for runs over a wrap: ticks_us wraps at multiples of 1 << 30, ticks_ms at
+    multiples of 1000 << 30.
     Open to everybody: chip (pins, ADC, serial), rig (buttons, LED), plant, flash.
     """
 
@@ -51,9 +53,12 @@ class VirtualBoard:
         hand: Hand | None = None,
         flash: Flash | None = None,
         plant: Plant | None = None,
+        start_us: int = 0,
     ) -> None:
         self.chip = Chip(seed)
         self.plant = plant or Plant(seed=seed)
+        if start_us:
+            self.plant.t_us = start_us
         if hand is not None:
             self.plant.hand = hand
         self.chip.clock_us = self.chip.world_us = self.plant.t_us  # a plant may have a past
@@ -115,6 +120,13 @@ class VirtualBoard:
         self._kill()
         self.chip.watchdog_reason = watchdog_reason if cause == WDT_RESET else 0
         self._start(cause)
+
+    def brown_out(self) -> None:
+        """A dip in the controller's own supply: a reset with power-on as its cause, the massager goes on.
+
+        Flash operations under way are completed; `flash.chip.cut_power_after` cuts one short.
+        """
+        self.reset(PWRON_RESET)
 
     # -- time ---------------------------------------------------------------------------------------
 
