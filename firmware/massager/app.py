@@ -29,6 +29,7 @@ WAKE_TICKS = const(2)  # the interlock takes 6 ms at most to rise, the driver 1 
 LONG_TICK_MS = const(1_000)  # more says nothing about how long a button was held
 TIME_MASK = const(0x3FFFFFFF)
 HEAP_MIN = faults.FAULTS[faults.HEAP_LOW - 1][5]
+SELFTEST_MS = const(5_000)  # the record of the start waits so long for it
 RETRY_MS = const(1_000)  # after a write to flash that failed
 MAINTENANCE_FILE = "maintenance"
 
@@ -61,7 +62,7 @@ class App:
         self.garbage = 0  # characters worked on since the last collection
         self.rpc = rpc.Rpc(self)
         self._wake = 0  # ticks since the interlock was armed, WAKE_TICKS + 1 = driving
-        self._failed: list = []  # self-tests of the last round
+        self._failed: list = []  # names of the self-tests that failed in the last round
         self._retry_ms = 0
         self._fault_seen = self._limiters_seen = 0
         self._rest_us = 0
@@ -107,6 +108,7 @@ class App:
 
     def _save(self, values):
         sequence = self.store.save(self.settings.record(values))
+        self.recorder.note("settings", {"sequence": sequence})
         self.settings.mark_saved(values)
         self.session.blocks &= ~sessions.SETTINGS_INVALID
         return sequence
@@ -180,7 +182,8 @@ class App:
         self._between_ticks()
         now_us = board.ticks_us()
         self._next_us = board.ticks_add(self._next_us, TICK_US)
-        if board.ticks_diff(self._next_us, now_us) <= 0:  # late by more than a tick: do not catch up
+        # Late by more than a tick: do not catch up. Or the clock was set back: do not wait for it.
+        if not 0 < board.ticks_diff(self._next_us, now_us) <= TICK_US:
             self._next_us = board.ticks_add(now_us, TICK_US)
         self.tick(now_us)
         self.rpc.tick()
@@ -216,7 +219,7 @@ class App:
             board.collect()
             self.safety.report(faults.HEAP_LOW, board.mem_free() < HEAP_MIN)
             left_us = board.ticks_diff(until_us, board.ticks_us())
-        while left_us > 0:
+        while 0 < left_us <= TICK_US:
             stuck = left_us < rpc.MARGIN_US or talk(until_us)
             left_us = board.ticks_diff(until_us, board.ticks_us())
             if left_us > 0:
@@ -231,18 +234,23 @@ class App:
         if self.panel.toggle_remote:
             self._toggle_remote()
         session = self.session
-        if session.active() or self._retry_ms:
-            self._retry_ms = max(self._retry_ms - TICK_MS, 0)
+        if session.active():
             return
         if session.state != sessions.MAINTENANCE:
             self._test()
-        elif self.startup.record:
-            self.recorder.note("boot", self.startup.take_record("none", None))
+        startup = self.startup
+        if startup.record:  # comes first, with the outcome of the self-test if that is not held up
+            if self.selftest.state == "running" and self.uptime_ms < SELFTEST_MS:
+                return
+            self.recorder.note("boot", startup.take_record(self.selftest.state, self._failed))
+        if self._retry_ms:
+            self._retry_ms -= TICK_MS
+            return
         try:
             if self.recorder.flush(self.uptime_ms, self.unix_s()):
                 self.safety.report(faults.FLASH_FAILED, False)
-            elif not self.startup.record:
-                self.startup.settle()
+            else:
+                startup.settle()
         except (StoreError, OSError):
             self._retry_ms = RETRY_MS
             self.safety.report(faults.FLASH_FAILED)
@@ -252,9 +260,7 @@ class App:
         blocks = self.session.blocks
         if selftest.step(self.uptime_ms, blocks & sessions.STOP_PRESSED):
             failed = selftest.failed()
-            if self.startup.record:
-                self.recorder.note("boot", self.startup.take_record(selftest.state, failed))
-            elif failed and failed != self._failed:
+            if failed and failed != self._failed and not self.startup.record:
                 self.recorder.note("selftest", {"failed": failed})
             self._failed = failed
         if selftest.state == "passed":
@@ -265,6 +271,7 @@ class App:
     def _new_fault(self):
         fault = self._fault_seen = self.safety.fault
         if fault:
+            self.recorder.take_fault()
             self.events.put(events.FAULT, fault)
             if not self.session.motor_on:
                 self.session.cue = cues.FAULT

@@ -244,6 +244,8 @@ def _fault_clear(app, params):
 def _selftest(app, params):
     selftest = app.selftest
     if params.get("run"):
+        if app.session.state == sessions.MAINTENANCE:
+            raise _wrong_state(app)
         _require_idle(app)
         selftest.restart()
     t_ms = None if selftest.state == "running" else selftest.t_ms

@@ -30,7 +30,6 @@ class Recorder:
         self._turn = 0
         self._ended = 0
         self._limiters = self._limiters_done = 0
-        self._fault_seen = faults.NONE
         self._refused_before = 0
         self._refused_ms = -REPEAT_MS
         self._stats = self._fresh()
@@ -71,28 +70,8 @@ class Recorder:
         total[turn] += value
         count[turn] = n + 1
 
-    # -- between the ticks --------------------------------------------------------------------------
-
-    def watch(self):
-        """Notice the end of a session and a new fault. Before anything can start the next session."""
-        session = self._session
-        safety = self._safety
-        self._limiters |= safety.limiters
-        if safety.fault != self._fault_seen:
-            self._fault_seen = safety.fault
-            if safety.fault:
-                self._take_fault()
-        if session.ended != self._ended:
-            self._ended = session.ended
-            if self._session_due:
-                self.lost += 1
-            self._session_due = True
-            self._stats, self._done = self._done, self._stats
-            self._limiters_done = self._limiters
-            self._limiters = 0
-            self._clear()
-
-    def _take_fault(self):
+    def take_fault(self):
+        """A fault was latched in this tick, and nothing has reacted to it yet."""
         kept = self._fault
         kept[0] = self._safety.fault
         kept[1] = self._session.state
@@ -103,6 +82,22 @@ class Recorder:
         if self._fault_due:
             self.lost += 1
         self._fault_due = True
+
+    # -- between the ticks --------------------------------------------------------------------------
+
+    def watch(self):
+        """Notice the end of a session. Before anything can start the next one."""
+        session = self._session
+        self._limiters |= self._safety.limiters
+        if session.ended != self._ended:
+            self._ended = session.ended
+            if self._session_due:
+                self.lost += 1
+            self._session_due = True
+            self._stats, self._done = self._done, self._stats
+            self._limiters_done = self._limiters
+            self._limiters = 0
+            self._clear()
 
     def _clear(self):
         for part in self._stats:

@@ -64,7 +64,10 @@ class Selftest:
 
     def results(self):
         """(name, state, value) of each test."""
-        return [(row[0], STATE_NAMES[_judge(row, v)], v) for row, v in zip(TESTS, self.values)]
+        return [
+            (row[0], STATE_NAMES[_judge(row, value)], None if value == INVALID else value)
+            for row, value in zip(TESTS, self.values)
+        ]
 
     def failed(self):
         """Names of the tests that failed."""

@@ -249,7 +249,7 @@ class Bench:
             app.step()
 
     def warm(self, channel, reading):
-        """Take a thermistor's reading somewhere as slowly as heat does: so that the filtered value stays within 10 K."""
+        """Take a thermistor's reading somewhere as slowly as heat does; the filtered value keeps up."""
         readings = self.board.temperatures
         while readings[channel] != reading:
             step = min(max(reading - readings[channel], -200), 200)

@@ -13,7 +13,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE, HOST, SIM = ROOT / "firmware", ROOT / "host", ROOT / "sim"
 HARDWARE_MODULES = {"machine", "rp2", "time", "sys", "os", "select", "gc"}
-BESIDES_BOARD = {"boot": {"machine"}}  # the guard stands alone: it works when the package is damaged
+BESIDES_BOARD = {
+    "boot": {"machine"},  # the guard stands alone: it works when the package is damaged
+    "massager.interlock": {"machine", "rp2"},  # programs of the PIO, which no other module knows
+}
 DOORS = {("openknead.cli.root", "openknead_sim.cli"), ("openknead.cli.demo", "openknead_sim")}
 
 
@@ -117,7 +120,7 @@ def test_only_the_board_touches_the_hardware() -> None:
 
 
 def test_firmware_imports_nothing_of_the_desktop() -> None:
-    allowed = {"micropython", "array", "json", "math", "binascii", "hashlib", "boot"} | HARDWARE_MODULES
+    allowed = {"micropython", "array", "json", "math", "binascii", "hashlib", "io", "boot"} | HARDWARE_MODULES
     for name, imported in graph(FIRMWARE).items():
         foreign = {other for other in imported if other.split(".")[0] != "massager"}
         assert foreign <= allowed, name
@@ -127,6 +130,21 @@ def test_nothing_but_main_imports_the_app_and_the_board() -> None:
     for name, imported in graph(FIRMWARE).items():
         above = imported & {"massager.app", "massager.board"}
         assert above == ({"massager.app", "massager.board"} if name == "main" else set()), name
+
+
+def test_the_buttons_are_read_in_one_piece(pins: dict[str, int]) -> None:
+    in_order = constant(FIRMWARE / "massager" / "board.py", "BUTTONS")
+    assert isinstance(in_order, tuple)
+    assert [pins[name] - pins[in_order[0]] for name in in_order] == list(range(len(in_order)))
+    bits = {
+        node.targets[0].id: node for node in modules(FIRMWARE)["massager.buttons"].body if _is_const(node)
+    }
+    for place, name in enumerate(in_order):
+        assert ast.unparse(bits[name].value) == f"const({1 << place})", name
+
+
+def _is_const(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("const(")
 
 
 def test_the_boot_guard_needs_nothing_of_the_package() -> None:
