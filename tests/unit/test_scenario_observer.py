@@ -43,6 +43,13 @@ def two_faults(stage: Stage) -> None:
         stage.rpc("status")
 
 
+def a_fault_in_a_session(stage: Stage) -> None:
+    stage.rpc("session.start", level=1, run_s=60)
+    stage.run_s(5)
+    stage.board.rig.ntc_override[0] = 3.3
+    stage.run_s(1)
+
+
 CASES: tuple[tuple[str, tuple[str, str, str], Callable[[Stage], None]], ...] = (
     ("stop_at_once", ("panel", "session.stop(sessions.STOP_BUTTON)", "pass"), start_and_stop),
     ("off_without_session", ("app", "    board.enable_motor(0)\n", "    pass\n"), start_and_stop),
@@ -50,11 +57,12 @@ CASES: tuple[tuple[str, tuple[str, str, str], Callable[[Stage], None]], ...] = (
     ("rate", ("drive", "RATE_STEP_OPM = const(270)", "RATE_STEP_OPM = const(400)"), start_and_stop),
     (
         "fifteen_minutes",
-        ("session", "        left = self.run_ms - self.elapsed_ms\n        if self._safety",
-         "        left = self.run_ms - self.elapsed_ms + 60_000\n        if self._safety"),
+        ("session", "        left = self.run_ms - self.elapsed_ms\n        fault",
+         "        left = self.run_ms - self.elapsed_ms + 60_000\n        fault"),
         run_quarter_of_an_hour,
     ),
-    ("first_fault_kept", ("safety", "        if self.fault:\n", "        if False:\n"), two_faults),
+    ("first_fault_kept", ("safety", "if self.fault:\n            self.m", "if 0:\n            self.m"), two_faults),
+    ("off_on_fault", ("session", "if fault and not self._ramps_down(fault)", "if 0"), a_fault_in_a_session),
 )  # fmt: skip
 
 
@@ -67,7 +75,7 @@ def test_a_broken_promise_is_found(
     assert promise in [breach.promise for breach in stage.observer.breaches]
 
 
-@pytest.mark.parametrize("act", [start_and_stop, two_faults], ids=["session", "faults"])
+@pytest.mark.parametrize("act", [start_and_stop, two_faults, a_fault_in_a_session])
 def test_sound_firmware_breaks_none(act: Callable[[Stage], None]) -> None:
     stage = Stage(Scenario(Path(__file__), "sound", 51))
     act(stage)
@@ -96,11 +104,86 @@ def test_a_motor_that_drives_is_off_within_a_tick_of_stop() -> None:
     assert observer.worst_stop_us == 10_000
 
 
-def test_braking_with_the_driver_awake_is_not_off() -> None:
+@pytest.mark.parametrize(("ms", "broken"), [(150, []), (170, ["off_without_session"])])
+def test_the_driver_may_be_awake_for_a_self_test_and_no_longer(ms: int, broken: list[str]) -> None:
     observer = Observer()
-    for tick in range(4):
+    for at_us in range(0, ms * 1000, 10_000):
+        observer.look(at_us, 0.0, True, 0.0, False)
+    assert [breach.promise for breach in observer.breaches] == broken
+
+
+def test_braking_after_a_session_is_not_off() -> None:
+    observer = Observer()
+    observer.session("RUNNING")
+    observer.look(0, 0.1, True, 0.0, False)
+    observer.session("IDLE")
+    for tick in range(1, 5):
         observer.look(tick * 10_000, 0.0, True, 0.0, False)
     assert [breach.promise for breach in observer.breaches] == ["off_without_session"]
+
+
+def test_the_stop_wire_has_run_req_low_in_half_a_millisecond() -> None:
+    observer = Observer()
+    observer.session("RUNNING")
+    observer.asked(1)
+    observer.look(0, 0.1, True, 0.0, False)
+    observer.look(10_000, 0.1, True, 0.0, True)
+    observer.look(10_400, 0.1, False, 0.0, True)
+    assert observer.breaches == []
+    assert observer.worst_stop_edge_us == 400
+    observer.look(11_000, 0.1, True, 0.0, True)
+    observer.look(11_600, 0.1, True, 0.0, True)
+    assert [breach.promise for breach in observer.breaches] == ["stop_at_once"]
+
+
+def ramps_down(fault: str, seconds: int) -> Observer:
+    """A session at level 1 whose device names a fault and drives on for so long."""
+    observer = Observer()
+    observer.session("RUNNING")
+    observer.asked(1)
+    observer.look(0, 0.1, True, 0.0, False)
+    observer.fault(fault)
+    for at_us in range(10_000, seconds * 1_000_000, 10_000):
+        observer.look(at_us, 0.1, True, 0.0, False)
+    return observer
+
+
+def test_a_fault_that_ramps_has_six_seconds_and_another_none() -> None:
+    assert ramps_down("heap_low", 6).breaches == []
+    assert [breach.promise for breach in ramps_down("heap_low", 7).breaches] == ["off_on_fault"]
+    assert [breach.promise for breach in ramps_down("stall", 1).breaches] == ["off_on_fault"]
+
+
+def test_stop_held_for_two_seconds_may_have_cleared_a_fault() -> None:
+    observer = Observer()
+    observer.fault("stall")
+    for tick in range(210):
+        observer.look(tick * 10_000, 0.0, False, 0.0, True)
+    observer.look(2_100_000, 0.0, False, 0.0, False)
+    observer.session("RUNNING")
+    observer.asked(1)
+    for tick in range(220, 260):
+        observer.look(tick * 10_000, 0.1, True, 0.0, False)
+    assert observer.breaches == []
+
+
+def test_sessions_are_seen_at_the_pins_with_their_pauses() -> None:
+    observer = Observer()
+    observer.look(0, 0.0, True, 0.0, False)  # a self-test
+    observer.look(50_000, 0.0, False, 0.0, False)
+    for begin_us in (1_000_000, 9_000_000):
+        observer.session("RUNNING")
+        observer.look(begin_us, 0.1, True, 0.0, False)
+        observer.session("PAUSED")
+        observer.look(begin_us + 1_000_000, 0.0, False, 0.0, False)
+        observer.session("RUNNING")
+        observer.look(begin_us + 2_000_000, 0.1, True, 0.0, False)
+        observer.look(begin_us + 3_000_000, 0.0, False, 0.0, False)
+        observer.session("IDLE")
+    assert [(s.begun_us, s.off_us) for s in observer.sessions] == [
+        (1_000_000, 4_000_000),
+        (9_000_000, 12_000_000),
+    ]
 
 
 def test_pauses_do_not_stop_the_quarter_of_an_hour() -> None:
