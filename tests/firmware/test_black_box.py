@@ -1,4 +1,4 @@
-"""What the device tells afterwards: records of boots, sessions, faults, refusals; the self-test; startup causes."""
+"""What the device tells afterwards: boots, sessions, faults, refusals; self-test and causes of a start."""
 
 import json
 

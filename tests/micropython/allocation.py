@@ -30,7 +30,8 @@ def main():
             board.tach_count = 1_500_000 // demand
         board.adc_current = 7_000 + (n & 255)
         board.buttons = buttons.PLUS if n % 1_000 < 10 else buttons.MINUS if n % 700 < 10 else 0
-        board.temperatures[2] = 20_500 if n > 8_000 else 32_768
+        if n > 4_000 and board.temperatures[2] > 20_500:
+            board.temperatures[2] -= 3  # as slowly as heat comes
         app.tick(us)
     after = gc.mem_alloc()
     gc.enable()
