@@ -36,7 +36,7 @@ _WATCHDOG_CTRL = 0x40058000
 _WATCHDOG_ENABLE = 1 << 30
 _WATCHDOG_PAUSE = 7 << 24  # set after a reset, and by MicroPython: it stands while a debugger does
 _WATCHDOG_REASON = 0x40058008
-_WATCHDOG_SCRATCH0 = 0x4005800C
+_SCRATCH = {0x4005800C + 4 * n: n for n in range(8)}
 IDLE_US = 100  # machine.idle() waits for an interrupt; the nearest one is not simulated
 
 
@@ -68,7 +68,9 @@ class Memory:
             return _WATCHDOG_PAUSE | (0 if chip.wdt_us == NEVER_US else _WATCHDOG_ENABLE)
         if address == _WATCHDOG_REASON:
             return chip.watchdog_reason
-        return chip.scratch[self._scratch(address)]
+        if address not in _SCRATCH:
+            raise ValueError(f"mem32[0x{address:08x}] is not simulated")
+        return chip.scratch[_SCRATCH[address]]
 
     def __setitem__(self, address: int, value: int) -> None:
         chip = self._chip
@@ -78,6 +80,8 @@ class Memory:
             machine = chip.machines.get(0)
             if machine:
                 machine.put(value)
+        elif address in _SCRATCH:
+            chip.scratch[_SCRATCH[address]] = value & 0xFFFFFFFF
         elif address == _PIO0_SM0_INSTR:
             chip.pio_exec(0, value)
         elif address == _WATCHDOG_CTRL:
@@ -86,13 +90,7 @@ class Memory:
             elif chip.wdt_us == NEVER_US:
                 raise ValueError("the simulated watchdog is started by machine.WDT only")
         else:
-            chip.scratch[self._scratch(address)] = value & 0xFFFFFFFF
-
-    def _scratch(self, address: int) -> int:
-        n, rest = divmod(address - _WATCHDOG_SCRATCH0, 4)
-        if rest or not 0 <= n < 8:
-            raise ValueError(f"mem32[0x{address:08x}] is not simulated")
-        return n
+            raise ValueError(f"mem32[0x{address:08x}] cannot be written on the simulated chip")
 
 
 def machine_names(chip: "Chip", simulated: str) -> dict:  # type: ignore[type-arg]

@@ -7,7 +7,7 @@ import pytest
 from openknead_sim import rig as wiring
 from openknead_sim.chip import WDT_RESET
 from openknead_sim.packaged import firmware_files, firmware_folder, new_flash
-from openknead_sim.plant import Hand, Plant
+from openknead_sim.plant import Hand
 from openknead_sim.rpc import RpcError
 from openknead_sim.virtual import NotRunning, VirtualBoard
 
@@ -221,6 +221,58 @@ def test_a_hung_firmware_is_reset_by_the_watchdog():
     assert board.chip.watchdog_reason == 1
 
 
+HUNG = """
+import machine, time
+from machine import Pin
+Pin(5, Pin.IN, Pin.PULL_UP).irq(lambda _: Pin(11, Pin.OUT, value=1), Pin.IRQ_FALLING, hard=True)
+print("up", machine.mem32[0x40058008], machine.mem32[0x4005800C])
+machine.mem32[0x4005800C] = 7
+dog = machine.WDT(timeout=1000)
+while True:
+    dog.feed()
+    time.sleep_ms(10)
+"""
+
+
+def test_a_hang_put_in_from_outside_ends_in_a_watchdog_reset():
+    board = board_with(HUNG)
+    board.run_ms(50)
+    board.chip.hang = True
+    board.send(b"\x03")
+    board.run_ms(900)
+    assert board.boots == 1
+    assert not board.at_prompt
+    board.rig.nfault_low = True  # interrupts go on
+    assert board.rig.led == 4
+    board.run_ms(200)
+    assert board.boots == 2
+    assert text(board) == "up 0 0\r\nup 1 7\r\n"
+    board.run_ms(2000)
+    assert board.boots == 2
+
+
+def test_a_brown_out_is_a_power_on_for_the_firmware_and_nothing_for_the_motor():
+    board = board_with(HUNG)
+    board.run_ms(50)
+    board.plant.set_drive(0.5, True)
+    board.run_ms(500)
+    board.brown_out()
+    turning = board.plant.omega_rad_s
+    assert turning > 10
+    board.run_ms(10)
+    assert board.boots == 2
+    assert text(board) == "up 0 0\r\n" * 2  # scratch registers are lost
+    assert board.plant.omega_rad_s > 0.8 * turning
+
+
+def test_free_heap_is_what_is_put_in():
+    board = board_with("import gc, time\nwhile True:\n    print(gc.mem_free())\n    time.sleep_ms(100)")
+    board.run_ms(50)
+    board.chip.heap_free_bytes = 3000
+    board.run_ms(100)
+    assert text(board) == "160000\r\n3000\r\n"
+
+
 def test_power_cut_turns_everything_off_and_power_on_boots_again():
     board = board_with(PWM_ON)
     board.run_ms(50)
@@ -340,16 +392,16 @@ def test_a_thermistor_that_comes_off_is_noticed():
     assert board.rpc("status")["motor_dc"] is None
 
 
-def test_the_firmware_runs_over_the_wrap_of_its_clock():
-    plant = Plant(seed=1)
-    plant.t_us = (1 << 30) - 5_000_000
-    board = VirtualBoard(remote_start=True, plant=plant, hand=Hand(0.3))
+@pytest.mark.parametrize("wrap_us", [1 << 30, 1000 << 30])
+def test_the_firmware_runs_over_the_wrap_of_its_clock(wrap_us):
+    board = VirtualBoard(remote_start=True, hand=Hand(0.3), start_us=wrap_us - 9_000_000)
     board.power_on()
+    assert board.plant.t_us <= board.chip.clock_us < wrap_us
     board.rpc("session.start", level=2, run_s=60)
     for _ in range(10):
         board.run_ms(1000)
         assert board.rpc("session.keepalive")["state"] == "RUNNING"
-    assert board.chip.clock_us > 1 << 30
+    assert board.chip.clock_us > wrap_us
     assert board.rpc("status")["elapsed_ms"] == pytest.approx(10_000, abs=50)
 
 

@@ -4,7 +4,7 @@ import statistics
 from typing import Any
 
 import pytest
-from openknead_sim.chip import FLOATING, WDT_RESET, Chip, Reset
+from openknead_sim.chip import FLOATING, NEVER_US, PWRON_RESET, WDT_RESET, Alarm, Chip, Reset
 from openknead_sim.modules import machine_names, rp2_names, select_names, time_names
 from openknead_sim.usb import FIFO_BYTES, POLLIN, POLLOUT, RING_BYTES, TextInput, TextOutput
 
@@ -148,6 +148,44 @@ def test_pin_interrupts_run_when_the_firmware_waits(chip, m):
     assert edges == [7]
 
 
+def test_a_hard_interrupt_runs_at_the_instant_of_the_edge(chip, m):
+    pwm = m.PWM(m.Pin(16))
+    pwm.freq(20_000)
+    pwm.duty_u16(40_000)
+    duties = []
+    m.Pin(5, m.Pin.IN, m.Pin.PULL_UP).irq(lambda _: pwm.duty_u16(0), m.Pin.IRQ_FALLING, hard=True)
+    chip.watch(5, lambda _: duties.append(chip.mean(16)))
+    chip.drive(5, 0)
+    chip.drive(5, 1)  # rising: not asked for
+    assert duties == [0.0, 0.0]
+    pwm.duty_u16(40_000)
+    chip.at(300, lambda: chip.drive(5, 0))
+    chip.at(301, lambda: duties.append(chip.mean(16)))
+    m.sleep_ms(1)
+    assert duties[-1] == 0.0
+
+
+def test_gpio_in_has_the_level_of_every_pin(chip, m):
+    def shown() -> int:
+        return sum(chip.levels[n] << n for n in range(30))
+
+    pins = [m.Pin(n, m.Pin.OUT, value=n & 1) for n in (2, 3, 11)]
+    m.Pin(6, m.Pin.IN, m.Pin.PULL_UP)
+    chip.watch(2, lambda _: None)
+    for pin in pins * 2:
+        pin.toggle()
+        assert m.mem32[0xD0000004] == shown()
+    chip.drive(6, 0)
+    chip.stick(3, 1)
+    chip.stick(9, 1)
+    assert m.mem32[0xD0000004] == shown() & ~(1 << 6)
+    assert shown() >> 9 & 1
+    chip.hard_reset(WDT_RESET)
+    chip.stick(3, FLOATING)
+    chip.stick(9, FLOATING)
+    assert m.mem32[0xD0000004] == 0
+
+
 def test_hard_reset_makes_every_pin_an_input_with_pull_down(chip, m):
     m.Pin(3, m.Pin.OUT, value=1)
     m.Pin(6, m.Pin.IN, m.Pin.PULL_UP)
@@ -267,8 +305,60 @@ def test_a_busy_loop_on_the_clock_ends(m):
 
 def test_clock_readings_can_be_made_to_cost_time(chip, m):
     chip.call_us = 50
+    seen = []
+    chip.at(60, lambda: seen.append(chip.clock_us))
     m.ticks_us()
     assert m.ticks_us() == 100
+    assert seen == [60]
+    chip.call_us = 0
+    assert m.ticks_us() == m.ticks_us() == 100
+
+
+def test_the_firmwares_clock_can_jump_without_time_passing(chip, m):
+    m.sleep_ms(5000)
+    began = m.time()
+    chip.jump_us(-3_000_000)
+    assert (m.ticks_us(), m.ticks_ms(), m.time() - began) == (2_000_000, 2000, -3)
+    chip.jump_us(10_000_000)
+    assert m.ticks_ms() == 12_000
+    assert chip.clock_us == 5_000_000
+    chip.hard_reset(WDT_RESET)
+    assert m.ticks_ms() == 5000
+
+
+def test_an_alarm_that_is_put_off_comes_once(chip, m):
+    seen = []
+    alarm = Alarm(chip, lambda: seen.append(chip.clock_us))
+    alarm.set(500)
+    alarm.set(200)  # brought forward
+    alarm.due_us = 900  # and put off
+    m.sleep_ms(2)
+    assert seen == [900]
+    alarm.set(3000)
+    alarm.set(NEVER_US)
+    m.sleep_ms(2)
+    assert seen == [900]
+
+
+@pytest.mark.parametrize("how", ["sleep", "clock"])
+def test_a_hung_firmware_never_comes_back_while_everything_else_goes_on(chip, m, how):
+    seen = []
+    chip.at(50_000, lambda: seen.append(chip.clock_us))
+    m.WDT(timeout=100)
+    chip.hang = True
+    chip.usb.feed(b"\x03")
+    with pytest.raises(Reset):
+        m.sleep_ms(1) if how == "sleep" else m.ticks_us()
+    assert chip.clock_us == 100_000
+    assert seen == [50_000]
+    chip.hard_reset(WDT_RESET)
+    m.sleep_ms(1)
+
+
+def test_a_hang_that_nothing_ends_is_an_error(chip, m):
+    chip.hang = True
+    with pytest.raises(RuntimeError, match="nothing will reset it"):
+        m.sleep_ms(1)
 
 
 def test_events_happen_at_their_time_inside_a_longer_sleep(chip, m):
@@ -289,6 +379,49 @@ def test_an_unfed_watchdog_resets(chip, m):
         m.sleep_ms(20)
     assert chip.clock_us == 190_000
     assert m.mem32[0x40058008] == 1
+
+
+def test_the_watchdog_stops_when_its_enable_bit_is_cleared(chip, m):
+    control = 0x40058000
+    assert not m.mem32[control] >> 30 & 1
+    dog = m.WDT(timeout=100)
+    assert m.mem32[control] >> 30 & 1
+    m.mem32[control] = m.mem32[control] & ~(1 << 30)
+    assert not m.mem32[control] >> 30 & 1
+    dog.feed()  # does not start it again
+    m.sleep_ms(1000)
+    with pytest.raises(ValueError, match="started by"):
+        m.mem32[control] = 1 << 30
+    m.WDT(timeout=100)
+    with pytest.raises(Reset):
+        m.sleep_ms(200)
+    assert chip.clock_us == 1_100_000
+
+
+def test_a_shorter_watchdog_bites_earlier(chip, m):
+    m.WDT(timeout=5000)
+    m.WDT(timeout=100)
+    with pytest.raises(Reset):
+        m.sleep_ms(1000)
+    assert chip.clock_us == 100_000
+
+
+def test_scratch_registers_survive_all_resets_but_power_on(chip, m):
+    scratch = [0x4005800C + 4 * n for n in range(4)]
+    for n, address in enumerate(scratch):
+        m.mem32[address] = n + (1 << 40)
+    chip.hard_reset(WDT_RESET)
+    assert [m.mem32[address] for address in scratch] == [0, 1, 2, 3]
+    chip.hard_reset(PWRON_RESET)
+    assert [m.mem32[address] for address in scratch] == [0] * 4
+
+
+@pytest.mark.parametrize("address", [0x40058001, 0x4005802C, 0x50200000, 0xD0000008])
+def test_registers_that_are_not_simulated_are_refused(m, address):
+    with pytest.raises(ValueError, match="not simulated"):
+        _ = m.mem32[address]
+    with pytest.raises(ValueError, match="simulated"):
+        m.mem32[address] = 1
 
 
 def test_a_forced_reset_is_told_from_a_timeout(m):

@@ -25,9 +25,9 @@ from test_interlock_pio import Bench
 KEY_1, KEY_2, FEED, OFF = 21, 10, 1, 2
 TXF0 = 0x50200010
 CYCLE_US = 100  # of the dead-man
-ROUND_US = 35 * CYCLE_US
 GUARD_US = 60
-HELD_US = 110_000  # longest that RUN_REQ stays high after a feed
+HELD_US = 110_000  # longest that RUN_REQ stays high after a feed …
+QUEUED_US = 3 * 37 * CYCLE_US  # … that has not three others before it in the FIFO
 CAP_US = 905_100_000
 
 
@@ -113,6 +113,10 @@ USUAL = ["arm", "feed", "feed", "feed", "rearm", "open", "close"]
 # Between two cycles of the dead-man: what comes in the same instant as an instruction may be seen or not.
 PAUSES_US = st.one_of(st.integers(1, 60), st.integers(60, 1200)).map(lambda cycles: cycles * CYCLE_US)
 PLAYS = st.lists(st.tuples(st.sampled_from([*USUAL, *ACTIONS]), PAUSES_US), max_size=30)
+WORDS = st.lists(
+    st.tuples(st.sampled_from([name for name in ACTIONS if name not in ("open", "close")]), PAUSES_US),
+    max_size=30,
+)
 
 
 def play(bench: Any, steps: list[tuple[str, int]]) -> list[tuple[float, bool]]:
@@ -134,7 +138,7 @@ def play(bench: Any, steps: list[tuple[str, int]]) -> list[tuple[float, bool]]:
 # -- as the programs are ------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @example([("arm", 900), ("open", 100), ("close", 300), ("arm", 5000), ("arm", 5000)])
 @example([("arm", 5000), ("feed", 100), ("off", 100), ("key 1", 100), ("key 2", 100)])
 @example([("arm", 1500), ("feeds", 10_000), ("feed", 101_000), ("feed", 100), ("open", 100), ("close", 900)])
@@ -146,16 +150,17 @@ def test_run_req_does_what_the_instructions_say(steps):
     assert [at_us for at_us, _ in simulated] == pytest.approx([at_us for at_us, _ in real], abs=GUARD_US)
 
 
-@pytest.mark.parametrize("cycle", range(0, 37, 4))
-def test_a_feed_counts_from_the_same_look(cycle, model):
-    steps = [("arm", 2000 + cycle * CYCLE_US), ("feed", 10_000), ("feed", 200)]
-    assert play(model, steps) == play(Bench("deadman"), steps)
+@settings(max_examples=100, deadline=None)
+@given(WORDS)
+def test_words_do_what_the_instructions_say_to_the_cycle(steps):
+    assert play(Model(), steps) == play(Bench("deadman"), steps)
 
 
 # -- promises -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
+@example([("arm", 100), ("feed", 100), ("feeds", 104_100), ("close", 6000)])
 @given(PLAYS)
 def test_never_high_with_stop_open_nor_unfed_nor_without_both_keys(steps):
     model = Model()
@@ -181,7 +186,7 @@ def test_never_high_with_stop_open_nor_unfed_nor_without_both_keys(steps):
             model.run_us(CYCLE_US)
             now_us = model.chip.clock_us
             if model.run_req:
-                assert now_us - held_us <= HELD_US
+                assert now_us - held_us <= HELD_US + QUEUED_US
                 assert opened_us < 0 or now_us - opened_us <= GUARD_US + CYCLE_US
                 assert (KEY_1, KEY_2) in pairwise(words)
 
