@@ -9,14 +9,14 @@ import rp2
 from machine import Pin, mem32
 from micropython import const
 
-# Every word that the dead-man program knows; any other trips it while armed, and is ignored otherwise.
+# The words of the dead-man program. While armed any other but 0 trips it; otherwise they are ignored.
 KEY_1 = const(21)  # arming takes both keys, in this order
 KEY_2 = const(10)
 FEED = const(1)
 OFF = const(2)
 
 DEADMAN_HZ = const(10_000)
-DEADMAN_COUNTS = const(28)  # the last of 29 rounds of 35 cycles: low 101.7…105.3 ms after the last feed
+DEADMAN_COUNTS = const(28)  # 29 rounds of 35 cycles: low 102.1…105.6 ms after the last feed
 STOP_HZ = const(50_000)  # low at most 60 us after STOP opens
 CAP_HZ = const(1_955)  # 27 << 15 counts of two cycles: 905.1 s, 15 min and 5 s
 

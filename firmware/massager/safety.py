@@ -26,6 +26,7 @@ COAST_TICKS = const(300)  # a motor that still coasts at a start is below the de
 STANDSTILL_TICKS = const(500)  # a motor that was switched off stands by then
 START_TICKS = const(200)  # the supply's dip is looked for in the first 2 s
 COLDER_DC = const(400)
+UNKNOWN_OPM = const(100_000)  # after a brown-out the motor may still coast
 
 _STEADY_US = const(100_000)  # longer ticks than this are counted as this
 
@@ -114,11 +115,11 @@ class Safety:
         self._timers_ms = array("h", [0] * len(_DEBOUNCE_MS))
         self._hot_channels = 0
         self._on_ticks = 0  # since the motor went on, or off
-        self._off_ticks = STANDSTILL_TICKS
+        self._off_ticks = 0
         self._driven_us = 0  # motor time of this session
         self._caught = False  # whether the rate was below the demand since the motor went on
         self._risen = False  # whether the interlock rose since then
-        self._coasting_opm = 0  # lowest rate since the motor went off
+        self._coasting_opm = UNKNOWN_OPM  # lowest rate since the motor went off
         self._supply_least_mv = 0
         self.fault = faults.NONE
         self.more = 0
