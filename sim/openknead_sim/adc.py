@@ -56,13 +56,16 @@ class AdcInput:
     """One input. `set_volts` is the circuit's, `override` and `drift_volts` are faults put in from outside.
 
     override: volts that replace the circuit's (None: no fault), e.g. 3.3 for an input shorted to the rail;
-    drift_volts: added to whatever comes in; noisy: False makes conversions exact.
+    drift_volts: added to whatever comes in; stuck_code: every conversion gives this code, 0…4095 (None: no
+    fault); noisy: False makes conversions exact.
     """
 
     def __init__(self) -> None:
         self._volts = 0.0
         self._override: float | None = None
         self._drift = 0.0
+        self._stuck: int | None = None
+        self._noisy = True
         self.noisy = True
         self.steps = 0  # 1/256 codes
 
@@ -75,6 +78,9 @@ class AdcInput:
     def set_volts(self, volts: float) -> None:
         """The circuit's voltage; the pin's protection clips it to 0…3.3 V."""
         self._volts = volts
+        if self._stuck is not None:
+            self.steps = self._stuck << 8
+            return
         if self._override is not None:
             volts = self._override
         steps = int((volts + self._drift) * (ADC_CODES * 256 / RAIL_V))
@@ -98,6 +104,19 @@ class AdcInput:
     @drift_volts.setter
     def drift_volts(self, volts: float) -> None:
         self._drift = volts
+        self.set_volts(self._volts)
+
+    @property
+    def stuck_code(self) -> "int | None":
+        """The code that every conversion gives; None when the converter is sound."""
+        return self._stuck
+
+    @stuck_code.setter
+    def stuck_code(self, code: "int | None") -> None:
+        if self._stuck is None:
+            self._noisy = self.noisy
+        self._stuck = code
+        self.noisy = code is None and self._noisy
         self.set_volts(self._volts)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import inject
 from .observer import PROMISES
 from .plant import PARAMS, Hand, PointsHand, StrokeHand
 from .rig import BUTTONS
@@ -39,6 +40,7 @@ BOARD: dict[str, tuple[tuple[type, ...], str]] = {
     "hand": ((int, float, list, dict), "how the hand presses, see `hand`"),
     "plant": ((dict,), "constants of the plant that differ from the reference"),
     "settings": ((dict,), "settings that the host sets before time 0"),
+    "clock_ms": ((int,), "the processor's clock at power-on, for runs over a wrap (default 0)"),
 }
 
 # action: types of its value, other keys with their types, meaning
@@ -53,6 +55,8 @@ ACTIONS: dict[str, tuple[tuple[type, ...], dict[str, tuple[type, ...]], str]] = 
     ),
     "send": ((str,), {}, "bytes on the wire, as text"),
     "send_hex": ((str,), {}, "bytes on the wire, in hexadecimal"),
+    "inject": ((str,), {"value": (int, float, str)}, "let something fail; names: `knead sim inject --list`"),
+    "mend": ((str,), {}, "end what was injected"),
     "ctrl_c": ((bool,), {}, "the byte 0x03"),
     "keepalive": ((bool,), {}, "host silence begins (false) or ends (true)"),
     "cable": ((bool,), {}, "USB cable in or out"),
@@ -84,16 +88,27 @@ CHECKS: dict[str, tuple[tuple[type, ...], str]] = {
     "plant": ((dict,), "quantities of board and plant, the same way"),
     "follows_pct": (NUMBER, "the true rate is within so many per cent of what the level asks for"),
     "mean_follows_pct": (NUMBER, "the same for the mean over the time given"),
-    "off_within_ms": (NUMBER, "RUN_REQ and PWM are low so soon after t_s, and stay so for a second"),
+    "off_within_ms": (NUMBER, "RUN_REQ and PWM are low so soon after t_s, and the PWM stays so for a second"),
     "events": ((list,), 'events that come in this order, others between: "state RUNNING", "cue move_on"'),
     "never": ((list,), "events that do not come"),
 }
+# Short names of injections: the flag that breaks it; numbers, of which 0 mends.
+FLAGS = {
+    "cable": ("serial_dropped", False),
+    "host_reads": ("host_not_reading", False),
+    "blocked": ("blocked", True),
+    "driver_dead": ("driver_dead", True),
+    "shorted_fet": ("shorted_fet", True),
+    "tach": ("tach_cut", False),
+}
+NUMBERS = {"extra_nm": "stall_torque", "supply_ohm": "supply_weak", "current_drift_v": "current_drift"}
 WINDOWED = ("follows_pct", "mean_follows_pct", "events", "never")
 PLANT_VALUES = (
     "rate_opm", "duty", "run_req", "current_a", "supply_v", "motor_c", "winding_c", "driver_c", "handle_c",
     "charge", "pressure", "led", "buzzer_hz", "boots", "at_prompt", "pins_low", "energy_j",
 )  # fmt: skip
 SENSORS = ("motor", "driver", "handle")
+LONGEST_CLOCK_MS = 1 << 31  # twice round
 
 
 class ScenarioError(Exception):
@@ -162,6 +177,29 @@ def hand(value: Any, offset_s: float = 0.0) -> Hand:
     return Hand(float(value))
 
 
+def _spelled_out(step: Step) -> Step:
+    """A step by its short name as the injection that it means; any other as it is."""
+    value = step.value
+    broken = bool(value)
+    if step.action in FLAGS:
+        name, breaks = FLAGS[step.action]
+        broken = value == breaks
+        value = None
+    elif step.action in NUMBERS:
+        name = NUMBERS[step.action]
+    elif step.action == "supply_v":
+        name = "supply_sag"
+        broken = value != "own"
+    elif step.action == "sensor":
+        name = f"{value}_ntc"
+        value = step.more["reads"]
+        broken = value != "sound"
+    else:
+        return step
+    more = {} if value is None else {"value": value}
+    return Step(step.at_us, "inject" if broken else "mend", name, more, step.place)
+
+
 class _Checker:
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -175,6 +213,7 @@ class _Checker:
         self._hand("[board]", board)
         self._names("[board] plant", board.get("plant", {}), tuple(row[0] for row in PARAMS))
         self._range("[board]", "charge", board, 0.0, 1.0)
+        self._range("[board]", "clock_ms", board, 0, LONGEST_CLOCK_MS)
         steps = [self._step(n, item) for n, item in enumerate(data.get("at", []), 1)]
         expects = [self._expect(n, item) for n, item in enumerate(data.get("expect", []), 1)]
         if not expects:
@@ -198,7 +237,11 @@ class _Checker:
         types, more, _ = ACTIONS[action]
         self._keys(place, item, {"t_s": NUMBER, action: types, **more})
         self._action(place, action, item)
-        return Step(at_us, action, item[action], {k: item[k] for k in item if k in more}, place)
+        step = Step(at_us, action, item[action], {k: item[k] for k in item if k in more}, place)
+        step = _spelled_out(step)
+        if step.action in ("inject", "mend"):
+            self._injection(step)
+        return step
 
     def _action(self, place: str, action: str, item: dict[str, Any]) -> None:
         value = item[action]
@@ -223,8 +266,16 @@ class _Checker:
                 bytes.fromhex(value)
             except ValueError as e:
                 raise self._error(place, f"send_hex: {e}", "write pairs of hexadecimal digits") from e
-        elif action == "charge" or action == "extra_nm":
+        elif action == "charge":
             self._range(place, action, item, 0.0, 1.0)
+
+    def _injection(self, step: Step) -> None:
+        try:
+            row = inject.find(step.value)
+            if step.action == "inject":
+                row.check(step.more.get("value"))
+        except inject.InjectError as e:
+            raise self._error(step.place, str(e), "`knead sim inject --list` shows names and values") from e
 
     def _expect(self, number: int, item: Any) -> Expect:
         place = f"[[expect]] number {number}"

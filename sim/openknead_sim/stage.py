@@ -10,17 +10,22 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import inject
+from .agreement import Seen, disagreements
 from .chip import FUNC_SIO
+from .crc import framed
 from .flash import Flash
-from .observer import TICK_US, Observer, attach
+from .observer import TICK_US, Driven, Observer, attach
 from .plant import Params, Plant
 from .rig import BUZZER, MOT_PH, MOT_PWM, RUN_REQ
 from .rpc import RpcError
 from .scenario_file import Scenario, hand
-from .virtual import VirtualBoard
+from .virtual import NotRunning, VirtualBoard
 
+KEEPALIVE = framed({"jsonrpc": "2.0", "method": "session.keepalive"})  # nobody waits for an answer
 KEEPALIVE_US = 1_000_000
-BOOT_MS = 200
+BOOT_MS = 500  # with the first self-test
+WRITTEN_MS = 1_000  # after a session the journal has been written by then
 WD_KICK = 2
 SAFE_LOW = (RUN_REQ, MOT_PWM, MOT_PH, WD_KICK, BUZZER)
 TRANSCRIPT_LINES = 40  # of it in a message
@@ -63,9 +68,14 @@ class Stage:
             plant.heat.ambient_c = float(conditions["ambient_c"])
             plant.heat.soak(plant.heat.ambient_c)
         self.board = board = VirtualBoard(
-            scenario.seed, remote_start=not conditions.get("as_shipped", False), flash=flash, plant=plant
+            scenario.seed,
+            remote_start=not conditions.get("as_shipped", False),
+            flash=flash,
+            plant=plant,
+            start_us=conditions.get("clock_ms", 0) * 1000,
         )
-        board.rig.tach_fitted = conditions.get("tach", True)
+        if not conditions.get("tach", True):
+            inject.begin(board, "tach_cut")
         self.result = Result(scenario, Observer())
         self.observer = self.result.observer
         self._tick_us = 0
@@ -75,6 +85,9 @@ class Stage:
         self.state = "IDLE"
         self.asked = 0
         self.events: list[tuple[int, str]] = []
+        self._seen: list[tuple[int, Seen]] = []  # sessions, with when they ended
+        self._counted: Driven | None = None  # the last of the observer's that was looked at
+        self._deaf = False  # there was a time when the device was not heard
         self._boots = 0
         self._settings_stale = False
         self._values: dict[str, Any] = {}
@@ -86,6 +99,7 @@ class Stage:
         self._boots = board.boots
         self.zero_us = board.chip.clock_us
         self._next_keepalive_us = 0
+        self._records_from = self._last_record() + 1
         if "hand" in conditions:
             plant.hand = hand(conditions["hand"], self.zero_us / 1e6)
 
@@ -106,12 +120,13 @@ class Stage:
             piece = TICK_US - (board.chip.clock_us - self._tick_us) % TICK_US
             board.run_ms(min(piece, at_us - self.now_us) / 1000)
             self._drain()
+            self._deaf = self._deaf or not self._hears()
             if self._settings_stale:
                 self._settings({})
             if self.now_us >= self._next_keepalive_us:
                 self._next_keepalive_us = self.now_us + KEEPALIVE_US
                 if self.keepalive and self.state in ("RUNNING", "PAUSED", "ENDING") and board.powered:
-                    self.rpc("session.keepalive")
+                    board.send(KEEPALIVE)
 
     def run_s(self, seconds: float) -> None:
         """Let so many seconds pass."""
@@ -119,7 +134,7 @@ class Stage:
 
     def rpc(self, method: str, **params: Any) -> Any:
         """Call a method: its result. Raises RpcError or NotRunning."""
-        quiet = method in ("session.keepalive", "status")
+        quiet = method in ("session.keepalive", "status", "hello", "journal.read")
         if not quiet:
             self.note(f"> {method} {json.dumps(params)}")
         try:
@@ -144,8 +159,7 @@ class Stage:
         elif method == "status":
             fault = result["fault"]
             self.observer.fault(fault["name"] if fault else None)
-            self.state = result["state"]
-            self.observer.session(self.state)
+            self._state(result["state"], result["reason"])
         elif method in ("settings.set", "settings.reset"):
             self._settings({})
 
@@ -171,6 +185,7 @@ class Stage:
         if board.boots != self._boots:
             self._boots = board.boots
             self.state = "IDLE"
+            self._cut_short()
             self.observer.restarted()
             self.note(f"the board starts, number {board.boots}")
         for message in board.notifications:
@@ -190,12 +205,17 @@ class Stage:
         if name == "boot":
             self._settings_stale = True
         elif name == "state":
-            self.state = str(value)
-            self.observer.session(self.state)
+            self._state(str(value), params.get("reason"))
         elif name == "fault":
             self.observer.fault(str(value))
         elif name == "button" and value in ("plus", "minus"):
             self._level_by_button(1 if value == "plus" else -1)
+
+    def _state(self, state: str, reason: str | None) -> None:
+        if state == "IDLE" and self.state != "IDLE":
+            self._ended(reason)
+        self.state = state
+        self.observer.session(state)
 
     def _level_by_button(self, step: int) -> None:
         values = self._values
@@ -203,6 +223,66 @@ class Stage:
             self._ask(values["default_level"])
         elif self.state in ("RUNNING", "PAUSED"):
             self._ask(min(max(self.asked + step, values["min_level"]), values["max_level"]))
+
+    # -- the journal --------------------------------------------------------------------------------
+
+    def _ended(self, reason: str | None) -> None:
+        """A session is over: take down what the pins showed of it."""
+        sessions = self.observer.sessions
+        if sessions and sessions[-1] is not self._counted:
+            self._counted = session = sessions[-1]
+            now_us = self.board.chip.clock_us
+            end_us = now_us if self.state == "PAUSED" else session.off_us
+            self._seen.append((now_us, Seen((end_us - session.begun_us) / 1000, reason)))
+
+    def _cut_short(self) -> None:
+        """The board starts anew: a session that ran has no record, one just before may have none."""
+        sessions = self.observer.sessions
+        self._counted = sessions[-1] if sessions else None
+        late_us = self.board.chip.clock_us - WRITTEN_MS * 1000
+        self._seen = [
+            (at_us, Seen(seen.ran_ms, seen.reason, must=seen.must and at_us < late_us))
+            for at_us, seen in self._seen
+        ]
+
+    def finish(self) -> None:
+        """At the end: a session that still runs is stopped, and the journal has to agree with the pins.
+
+        Nothing happens when the device cannot be asked, or keeps no journal.
+        """
+        board = self.board
+        if not board.powered or board.at_prompt or board.chip.hang or not self._hears():
+            return
+        try:
+            if "journal" not in self.rpc("hello")["capabilities"]:
+                return
+            if self.rpc("status")["state"] != "IDLE":
+                self.rpc("session.stop")
+            self.run_s(WRITTEN_MS / 1000)
+            records = self._records(self._records_from)
+        except NotRunning:
+            return
+        for detail in disagreements([seen for _, seen in self._seen], records, self._deaf):
+            self.observer.disagree(detail)
+
+    def _records(self, start: int | None) -> list[dict[str, Any]]:
+        records: list[dict[str, Any]] = []
+        while start is not None:
+            page = self.rpc("journal.read", start=start)
+            records += page["records"]
+            start = page["next"]
+        return records
+
+    def _last_record(self) -> int:
+        try:
+            return self.board.rpc("journal.read")["last"] or 0
+        except RpcError:
+            return 0
+
+    def _hears(self) -> bool:
+        return not inject.SERIAL.intersection(inject.injected(self.board))
+
+    # -- looking ------------------------------------------------------------------------------------
 
     def note(self, text: str) -> None:
         """A line for the transcript."""

@@ -1,0 +1,49 @@
+"""Agreement: what the device's journal says of its sessions, against what was seen at the motor's pins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+TIME_MS = 200  # of a session's length
+TOO_SHORT_MS = 50  # the motor did not even come on, or was off again within some ticks
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A session that ended. ran_ms: by the pins; reason: as the device said it, None: nobody heard it;
+    must: False when a restart came so soon that it need not stand in the journal."""
+
+    ran_ms: float
+    reason: str | None
+    must: bool = True
+
+
+def disagreements(seen: Sequence[Seen], records: Iterable[dict[str, Any]], deaf: bool = False) -> list[str]:
+    """What does not agree, in words. deaf: there may have been sessions that nobody heard of."""
+    found = []
+    waiting = list(seen)
+    lost = 0
+    for record in records:
+        lost += int(record.get("lost", 0))
+        if record["kind"] != "session":
+            continue
+        at = next((n for n, session in enumerate(waiting) if _same(session, record)), None)
+        if at is not None:
+            skipped, waiting = waiting[:at], waiting[at + 1 :]
+            found += [_missing(session) for session in skipped if session.must]
+        elif record["ran_ms"] > TOO_SHORT_MS and not deaf:
+            found.append(
+                f"record {record['n']} tells of {record['ran_ms']} ms until {record['reason']}: not seen so"
+            )
+    found += [_missing(session) for session in waiting if session.must]
+    return found if len(found) > lost else []
+
+
+def _same(session: Seen, record: dict[str, Any]) -> bool:
+    return abs(session.ran_ms - record["ran_ms"]) <= TIME_MS and session.reason in (None, record["reason"])
+
+
+def _missing(session: Seen) -> str:
+    return f"no record of {session.ran_ms:.0f} ms until {session.reason}"
