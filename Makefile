@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench emulator clean
+.PHONY: help demo test check bench mutants emulator clean
 
 help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
 	@echo "make test      run the tests"
 	@echo "make check     lint, types, MicroPython's compiler, generated documents"
 	@echo "make bench     measure, print the figures, write build/bench.json"
+	@echo "make mutants   break the safety modules piece by piece: do the tests notice?"
 	@echo "make emulator  all tests on the emulated Pico; needs a MicroPython image"
 	@echo "make clean     remove .venv and build"
 
@@ -33,6 +34,9 @@ check: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python tests/bench/run.py
+
+mutants: $(VENV)/installed
+	$(BIN)/python tests/mutants/run.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist

@@ -1,0 +1,562 @@
+"""Boundaries of Safety: each threshold and time from both sides, to the unit and to the tick.
+
+The numbers are the design's, written out: whoever changes one in the firmware changes it here as well. Safety
+stands alone, on readings that the test sets, with nothing filtered in between. `make mutants` breaks the
+firmware piece by piece and counts what these and the other tests notice.
+"""
+
+from massager import faults
+from massager.safety import Safety
+from massager.sense import INVALID, REFERENCE
+
+TICK_US = 10_000
+NEVER = 10_000  # ticks
+
+
+class Readings:
+    """What Sense would tell of a sound device whose motor runs at level 3, unloaded."""
+
+    def __init__(self):
+        self.sound()
+
+    def sound(self):
+        self.current_ma = self.fast_ma = 300
+        self.rate_opm = self.emf_opm = 1_500
+        self.supply_mv = 12_000
+        self.temperatures_dc = [250, 250, 250]
+        self.reference = 32_768
+        self.jumped = 0
+        self.channel = REFERENCE
+        self.run_req = 1
+        self.driver_fault = False
+
+
+class Motor:
+    """What Drive would tell, and what it was told."""
+
+    def __init__(self):
+        self.demand_opm = 1_500
+        self.voltage_mv = 6_000
+        self.bemf_mv = 5_900
+        self.limited = False
+        self.derate = False
+
+
+class Watched:
+    """Safety on such readings; the channels take turns as the multiplexer's do."""
+
+    def __init__(self, motor_on=True, cells=0):
+        self.sense = Readings()
+        self.drive = Motor()
+        self.safety = Safety({"battery_cells": cells}, self.sense, self.drive)
+        self.motor_on = motor_on
+        if motor_on:
+            self.safety.motor_started()
+        else:
+            self.rest()
+
+    def rest(self):
+        """Readings of a motor that is off and stands."""
+        self.motor_on = False
+        self.sense.current_ma = self.sense.fast_ma = self.sense.rate_opm = self.sense.run_req = 0
+
+    def tick(self, count=1, period_us=TICK_US):
+        for _ in range(count):
+            self.sense.channel = (self.sense.channel + 1) & 3
+            self.safety.check(self.motor_on, period_us)
+        return self
+
+    def until_fault(self, ticks=600):
+        """(name, how many ticks it took); None when there is none within `ticks`."""
+        for n in range(1, ticks + 1):
+            self.tick()
+            if self.safety.fault:
+                return faults.fault_name(self.safety.fault), n
+        return None
+
+    def limited(self, limiter):
+        """Whether it is set once each channel had its turn."""
+        return bool(self.tick(4).safety.limiters & limiter)
+
+    def active(self, code):
+        return bool(self.safety.active >> code & 1)
+
+
+def settled(motor_on=True, cells=0):
+    """Half a second in: everything that waits for the start has been waited for."""
+    return Watched(motor_on, cells).tick(52)
+
+
+# -- every tick, motor on ---------------------------------------------------------------------------
+
+
+def test_the_limits_that_are_judged_in_every_tick():
+    for bad, good, name, ticks in (
+        ({"fast_ma": 2_601}, {"fast_ma": 2_600}, "over_current", 3),
+        ({"current_ma": 19}, {}, None, 0),  # little voltage above back-EMF: little current is right
+        ({"rate_opm": 499, "current_ma": 1_000}, {"rate_opm": 500}, "stall", 21),
+        ({"rate_opm": 2_751}, {"rate_opm": 2_750}, "runaway", 16),
+        ({"run_req": 0}, {}, "interlock_tripped", 4),
+        ({"driver_fault": True}, {}, "driver_fault", 1),
+    ):
+        watched = settled()
+        for field, value in good.items():
+            setattr(watched.sense, field, value)
+        assert watched.until_fault() is None, good
+        before = Readings()
+        for _ in range(3):  # a tick too short, again and again: the timer starts anew
+            for field, value in bad.items():
+                setattr(watched.sense, field, value)
+            assert watched.until_fault(ticks - 1) is None, name
+            for field in bad:
+                setattr(watched.sense, field, getattr(before, field))
+            watched.tick()
+        for field, value in bad.items():
+            setattr(watched.sense, field, value)
+        assert watched.until_fault(NEVER if name else 600) == (name and (name, ticks)), name
+        watched.tick(60)
+        assert watched.safety.more == 0, name  # and no other one with it
+
+
+def test_no_current_counts_once_200_mv_drive_it():
+    for current_ma, voltage_mv, expected in (
+        (19, 6_101, ("current_sensor", 51)),
+        (20, 6_101, None),
+        (19, 6_100, None),
+    ):
+        watched = settled()
+        watched.sense.current_ma = current_ma
+        watched.drive.voltage_mv = voltage_mv
+        assert watched.until_fault() == expected
+
+
+def test_a_stall_is_judged_from_500_opm_of_demand():
+    for demand, rate, expected in (
+        (499, 0, None),
+        (500, 166, ("stall", 21)),
+        (500, 167, None),
+        (501, 167, None),
+    ):
+        watched = settled()
+        watched.sense.current_ma = 1_000
+        watched.drive.demand_opm = demand
+        watched.sense.rate_opm = rate
+        assert watched.until_fault() == expected, demand
+
+
+def test_a_motor_that_turns_by_voltage_and_current_is_no_stall():
+    for current_ma, emf_opm, name in (
+        (999, 1_001, "no_rotation"),
+        (1_000, 1_001, "stall"),
+        (999, 1_000, "stall"),
+    ):
+        watched = settled()
+        watched.sense.rate_opm = 0
+        watched.sense.current_ma = current_ma
+        watched.sense.emf_opm = emf_opm
+        assert watched.until_fault() == (name, 21)
+
+
+def test_a_motor_that_coasts_at_the_start_is_no_runaway_for_three_seconds():
+    watched = Watched()
+    watched.sense.rate_opm = 3_000
+    assert watched.until_fault() == ("runaway", 316)
+    watched = Watched()
+    watched.sense.rate_opm = 3_000
+    watched.tick(100)
+    watched.sense.rate_opm = 1_500  # as slow as asked for: from now on it is judged
+    watched.tick()
+    watched.sense.rate_opm = 3_000
+    assert watched.until_fault() == ("runaway", 16)
+    watched.safety.motor_stopped()
+    assert watched.safety.clear()
+    watched.safety.motor_started()
+    assert watched.until_fault() == ("runaway", 316)
+
+
+def test_interlock_and_driver_have_50_ms_to_wake():
+    watched = Watched()
+    watched.sense.run_req = 0
+    assert watched.until_fault() == ("interlock_failed", 9)
+    watched = Watched().tick()
+    watched.sense.run_req = 0
+    assert watched.until_fault() == ("interlock_tripped", 8)
+    watched = Watched()
+    watched.sense.driver_fault = True
+    assert watched.until_fault() == ("driver_fault", 6)
+    watched = settled()
+    watched.safety.motor_stopped()
+    watched.safety.motor_started()  # whether it rose is asked anew
+    watched.sense.run_req = 0
+    assert watched.until_fault() == ("interlock_failed", 9)
+
+
+def test_the_period_of_a_tick():
+    for period_us, name in (
+        (50_000, None),
+        (50_001, "tick_overrun"),
+        (900_000, "tick_overrun"),
+        (900_001, "clock_jump"),
+        (0, None),
+        (-1, "clock_jump"),
+    ):
+        watched = settled().tick(period_us=period_us)
+        assert faults.fault_name(watched.safety.fault) == name, period_us
+        watched.tick(20, period_us=period_us)
+        assert watched.safety.more == 0, period_us
+        watched = settled(motor_on=False).tick(period_us=period_us)  # off, flash may take its time
+        assert watched.safety.fault == faults.NONE, period_us
+
+
+def test_901_s_of_motor_time_are_the_most():
+    watched = Watched().tick(10_000, period_us=50_000)
+    watched.safety.motor_stopped()  # a pause does not count, and forgives nothing
+    watched.rest()
+    watched.tick(1_000)
+    watched.motor_on = True
+    watched.sense.sound()
+    watched.safety.motor_started()
+    watched.tick(8_020, period_us=50_000)
+    assert not watched.safety.fault
+    watched.tick(period_us=1)
+    assert watched.safety.active == 1 << faults.SESSION_OVERRUN
+    assert faults.fault_name(watched.safety.fault) == "session_overrun"
+    watched.safety.motor_stopped()
+    assert watched.safety.clear()
+    watched.safety.session_started()
+    watched.safety.motor_started()
+    watched.tick(18_018, period_us=50_000)
+    watched.tick(period_us=-700_000)  # counts as nothing
+    watched.tick(period_us=800_000)  # counts as 0.1 s
+    watched.tick(period_us=0)
+    assert not watched.active(faults.SESSION_OVERRUN)
+    watched.tick(period_us=1)
+    assert watched.active(faults.SESSION_OVERRUN)
+
+
+# -- every tick, motor off --------------------------------------------------------------------------
+
+
+def test_off_means_no_current_and_no_release():
+    for field, good, bad, expected in (
+        ("fast_ma", 150, 151, ("current_sensor", 51)),
+        ("run_req", 0, 1, ("interlock_failed", 4)),
+        ("rate_opm", 300, 301, ("uncommanded_motion", 21)),
+    ):
+        watched = settled(motor_on=False)
+        setattr(watched.sense, field, good)
+        assert watched.until_fault() is None, field
+        setattr(watched.sense, field, bad)
+        assert watched.until_fault() == expected
+
+
+def test_off_takes_30_ms_until_it_is_judged():
+    watched = settled()
+    watched.safety.motor_stopped()
+    watched.motor_on = False
+    watched.sense.fast_ma = 0
+    assert watched.until_fault() == ("interlock_failed", 7)
+    watched = settled()
+    watched.safety.motor_stopped()
+    watched.rest()
+    watched.sense.fast_ma = 151
+    assert watched.until_fault() == ("current_sensor", 54)
+
+
+def test_coasting_only_slows_down():
+    for again, expected in ((800, None), (801, ("uncommanded_motion", 21))):
+        watched = settled()
+        watched.safety.motor_stopped()
+        watched.rest()
+        for rate in (1_500, 1_200, 900, 700, 500):
+            watched.sense.rate_opm = rate
+            watched.tick(4)
+        watched.sense.rate_opm = again
+        assert watched.until_fault(400) == expected
+
+
+def test_after_five_seconds_off_it_stands():
+    for rate, expected in (
+        (300, None),
+        (301, ("uncommanded_motion", 520)),
+        (1_500, ("uncommanded_motion", 520)),
+    ):
+        watched = settled()
+        watched.sense.rate_opm = rate
+        watched.safety.motor_stopped()
+        watched.rest()
+        watched.sense.rate_opm = rate
+        assert watched.until_fault() == expected
+
+
+# -- in turn ----------------------------------------------------------------------------------------
+
+
+def test_heat_of_each_channel():
+    for channel, name, limit, fault, released in (
+        (0, "motor_hot", 800, 900, 749),
+        (1, "driver_hot", 850, 1_000, 799),
+        (2, "handle_hot", 430, 480, 409),
+    ):
+        watched = Watched(motor_on=False)
+        safety, temperatures = watched.safety, watched.sense.temperatures_dc
+
+        temperatures[channel] = limit - 1
+        assert not watched.limited(faults.LIMIT_HEAT), name
+        temperatures[channel] = limit
+        assert watched.limited(faults.LIMIT_HEAT), name
+        temperatures[channel] = released + 1
+        assert watched.limited(faults.LIMIT_HEAT), name
+        temperatures[channel] = released
+        assert not watched.limited(faults.LIMIT_HEAT), name
+        temperatures[channel] = fault - 1
+        assert watched.until_fault() is None, name
+        temperatures[channel] = fault
+        watched.tick(5 * 4)
+        assert not safety.fault, name
+        temperatures[channel] = fault - 1
+        watched.tick(4)
+        temperatures[channel] = fault
+        watched.tick(5 * 4)
+        assert not safety.fault, name
+        watched.tick(4)
+        assert faults.fault_name(safety.fault) == name
+        temperatures[channel] = released + 1
+        watched.tick(40)
+        assert not safety.clear(), name
+        temperatures[channel] = released
+        watched.tick(4)
+        assert safety.clear(), name
+        assert safety.limiters == 0
+        temperatures[channel] = fault - 1  # a new rise is judged from its own beginning
+        assert watched.until_fault() is None, name
+
+
+def test_each_thermistor_by_itself():
+    for channel, name in ((0, "motor_sensor"), (1, "driver_sensor"), (2, "handle_sensor")):
+        watched = Watched(motor_on=False)
+        watched.sense.temperatures_dc[channel] = INVALID
+        watched.tick(5 * 4)
+        assert not watched.safety.fault
+        watched.tick(4)
+        assert faults.fault_name(watched.safety.fault) == name
+        assert not watched.safety.clear()
+        watched.sense.temperatures_dc[channel] = 250
+        watched.tick(4)
+        assert watched.safety.clear()
+        watched.sense.jumped = 7 & ~(1 << channel)
+        watched.tick(5 * 4)
+        watched.sense.jumped = 1 << channel
+        watched.tick(5 * 4)
+        assert not watched.safety.fault
+        watched.tick(4)
+        assert faults.fault_name(watched.safety.fault) == name
+
+
+def test_the_motor_is_never_40_k_colder_than_the_handle():
+    for temperatures, name in (
+        ([-150, 250, 250], None),
+        ([-151, 250, 250], "motor_sensor"),
+        ([250, -151, 250], None),
+        ([250, 250, -151], None),
+    ):
+        watched = Watched(motor_on=False)
+        watched.sense.temperatures_dc = temperatures
+        watched.tick(100)
+        assert faults.fault_name(watched.safety.fault) == name, temperatures
+
+
+def test_the_supply_on_mains_and_with_cells():
+    for cells, low, released, critical, high in (
+        (0, 10_500, 11_101, 9_000, 14_500),
+        (3, 9_900, 10_501, 9_000, 12_900),
+        (4, 13_200, 13_801, 12_000, 17_200),
+    ):
+        watched = Watched(motor_on=False, cells=cells)
+        sense, safety = watched.sense, watched.safety
+
+        sense.supply_mv = low
+        assert not watched.limited(faults.LIMIT_BATTERY)
+        sense.supply_mv = low - 1
+        assert watched.limited(faults.LIMIT_BATTERY)
+        sense.supply_mv = released - 1
+        assert watched.limited(faults.LIMIT_BATTERY)
+        sense.supply_mv = released
+        assert not watched.limited(faults.LIMIT_BATTERY)
+        sense.supply_mv = critical - 1
+        assert watched.until_fault() is None  # with the motor off it only refuses the start
+        sense.supply_mv = high
+        assert watched.until_fault() is None
+        sense.supply_mv = high + 1
+        watched.tick(5 * 4)
+        assert not safety.fault
+        watched.tick(4)
+        assert faults.fault_name(safety.fault) == "supply_high"
+        assert not safety.clear()
+        sense.supply_mv = high
+        watched.tick(4)
+        assert safety.clear()
+        watched = Watched(cells=cells)
+        watched.tick(200)
+        watched.sense.supply_mv = critical
+        assert watched.until_fault() is None
+        watched.sense.supply_mv = critical - 1
+        watched.tick(12 * 4)
+        watched.sense.supply_mv = critical
+        watched.tick(4)
+        watched.sense.supply_mv = critical - 1
+        watched.tick(12 * 4)
+        assert not watched.safety.fault
+        watched.tick(4)
+        assert faults.fault_name(watched.safety.fault) == "battery_critical"
+
+
+def test_the_settings_decide_which_supply_is_low():
+    watched = Watched(motor_on=False)
+    watched.sense.supply_mv = 10_000
+    watched.tick(4)
+    assert watched.safety.limiters == faults.LIMIT_BATTERY
+    watched.safety._settings["battery_cells"] = 2
+    watched.safety.configure()
+    watched.sense.supply_mv = 7_201
+    watched.tick(4)
+    assert watched.safety.limiters == 0
+
+
+def test_the_reference_is_half_of_the_rail():
+    for reading, expected in (
+        (32_768 + 1_638, None),
+        (32_768 - 1_638, None),
+        (32_768 + 1_639, "adc_reference"),
+        (32_768 - 1_639, "adc_reference"),
+    ):
+        watched = Watched(motor_on=False)
+        watched.sense.reference = reading
+        watched.tick(5 * 4)
+        assert not watched.safety.fault
+        watched.tick(4)
+        assert faults.fault_name(watched.safety.fault) == expected
+        watched.sense.reference = 32_768
+        watched.tick(4)
+        assert watched.safety.clear()
+
+
+def test_the_supply_may_fall_by_15_percent_at_the_start():
+    for mv, wait, expected in (
+        (10_200, 0, None),
+        (10_199, 0, "supply_dip"),
+        (10_199, 195, "supply_dip"),  # the last look at it is in tick 196, and what it began goes on
+        (10_199, 199, None),
+    ):
+        watched = Watched(motor_on=False)
+        watched.motor_on = True
+        watched.sense.sound()
+        watched.safety.motor_started()
+        watched.tick(wait)
+        watched.sense.supply_mv = mv
+        watched.tick(8)
+        assert not watched.safety.fault
+        watched.tick(100)
+        assert faults.fault_name(watched.safety.fault) == expected, (mv, wait)
+    watched = Watched()
+    for _ in range(10):  # shorter dips are no fault
+        watched.sense.supply_mv = 10_199
+        watched.tick(8)
+        watched.sense.supply_mv = 10_200
+        watched.tick(4)
+    assert not watched.safety.fault
+
+
+# -- limiters and latches ---------------------------------------------------------------------------
+
+
+def test_the_current_limiter_is_told_for_a_second_and_takes_no_level():
+    watched = settled()
+    watched.drive.limited = True
+    watched.tick()
+    watched.drive.limited = False
+    watched.tick(99)
+    assert watched.safety.limiters == faults.LIMIT_CURRENT
+    assert not watched.drive.derate
+    watched.tick()
+    assert watched.safety.limiters == 0
+
+
+def test_heat_and_battery_take_the_level_down_as_long_as_they_last():
+    watched = settled()
+    watched.sense.temperatures_dc[0] = 800
+    watched.sense.supply_mv = 10_400
+    watched.tick(4)
+    assert watched.drive.derate
+    assert watched.safety.limiters == faults.LIMIT_HEAT | faults.LIMIT_BATTERY
+    watched.sense.temperatures_dc[0] = 700
+    watched.tick(4)
+    assert watched.drive.derate
+    watched.sense.supply_mv = 12_000
+    watched.tick(4)
+    assert not watched.drive.derate
+
+
+def test_the_first_fault_is_kept_and_the_others_are_counted():
+    watched = settled(motor_on=False)
+    safety = watched.safety
+    watched.sense.temperatures_dc[1] = INVALID
+    watched.tick(60)
+    watched.sense.temperatures_dc[2] = INVALID
+    watched.sense.reference = 0
+    watched.tick(60)
+    assert (safety.fault, safety.more) == (faults.DRIVER_SENSOR, 2)
+    assert not safety.clear()
+    assert (safety.fault, safety.more, safety.cleared) == (faults.DRIVER_SENSOR, 2, faults.NONE)
+    watched.sense.sound()
+    watched.rest()
+    watched.tick(4)
+    assert (safety.fault, safety.more) == (faults.DRIVER_SENSOR, 2)
+    assert safety.clear()
+    assert (safety.fault, safety.more, safety.cleared) == (faults.NONE, 0, faults.DRIVER_SENSOR)
+    safety.cleared = faults.NONE
+    assert safety.clear()
+    assert safety.cleared == faults.NONE
+
+
+def test_what_others_report_is_latched_at_once_and_lasts_until_they_take_it_back():
+    for code in (
+        faults.HEAP_LOW,
+        faults.FLASH_FAILED,
+        faults.FIRMWARE_CHANGED,
+        faults.WATCHDOG_RESET,
+        faults.CRASHED,
+    ):
+        safety = Watched(motor_on=False).safety
+        safety.report(code)
+        safety.report(code)  # again: it is the same
+        assert (safety.fault, safety.more) == (code, 0)
+        assert not safety.clear()
+        safety.report(code, False)
+        assert safety.fault == code
+        assert safety.clear()
+
+
+def test_a_motor_that_is_off_has_no_stall_but_may_be_hot():
+    ends = (
+        "stall", "current_sensor", "tick_overrun", "battery_critical", "runaway", "driver_fault",
+        "supply_dip", "interlock_tripped", "interlock_failed", "clock_jump", "session_overrun",
+    )  # fmt: skip
+    for row in faults.FAULTS:
+        code, name = row[0], row[1]
+        safety = Watched().safety
+        for _ in range(501):
+            safety.report(code)
+        assert safety.active == 1 << code
+        safety.motor_stopped()
+        assert safety.active == (0 if name in ends else 1 << code), name
+        if name in ends:
+            for _ in range(row[7]):  # and its time starts anew
+                safety.report(code)
+            assert safety.active == 0
+            safety.report(code)
+            assert safety.active == 1 << code
+
+
+def test_only_low_memory_lets_the_motor_run_down():
+    assert [row[1] for row in faults.FAULTS if faults.ramps(row[0])] == ["heap_low"]
