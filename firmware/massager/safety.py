@@ -26,7 +26,8 @@ COAST_TICKS = const(300)  # a motor that still coasts at a start is below the de
 STANDSTILL_TICKS = const(500)  # a motor that was switched off stands by then
 START_TICKS = const(200)  # the supply's dip is looked for in the first 2 s
 COLDER_DC = const(400)
-UNKNOWN_OPM = const(100_000)  # after a brown-out the motor may still coast
+UNKNOWN_OPM = const(100_000)  # after a reset the motor may still coast, …
+TACH_TICKS = const(30)  # … and the tach knows it by then
 
 _STEADY_US = const(100_000)  # longer ticks than this are counted as this
 
@@ -176,7 +177,8 @@ class Safety:
             if ticks < STANDSTILL_TICKS:
                 self._off_ticks = ticks = ticks + 1
             if rate < self._coasting_opm:
-                self._coasting_opm = rate
+                if ticks > TACH_TICKS:
+                    self._coasting_opm = rate
             elif rate > _UNCOMMANDED_OPM and (
                 rate - _UNCOMMANDED_OPM > self._coasting_opm or ticks == STANDSTILL_TICKS
             ):

@@ -84,8 +84,8 @@ class Selftest:
                 return False
             self.restart()
         if self._at < len(self._steps):
-            if stop_pressed and self._steps[self._at] == self._interlock:
-                return False  # its turn comes when STOP is released
+            if self._steps[self._at] == self._interlock and (stop_pressed or self._sense.rate_opm):
+                return False  # its turn comes when STOP is released and the motor stands
             if self._steps[self._at]():
                 self._at += 1
             return False

@@ -104,6 +104,7 @@ class LineWriter:
         self._at = 0
         self._crc = 0xFFFF
         self._tail = True  # whether the checksum is behind us
+        self._owed = False  # the newline of a line that was given up
         self.busy = False
         self.stuck = False
 
@@ -116,13 +117,17 @@ class LineWriter:
         self.busy = True
 
     def drop(self):
-        """Give the rest of the line up; its newline still goes out, so that the next one starts afresh."""
+        """Give the rest of the line up; its newline goes out before the next one, which so starts afresh."""
         self._data = b""
-        self._at = 0
-        self._tail = True
+        self._owed = True
+        self.busy = False
 
     def pump(self):
         """Send the next byte. False when there is none, or the console does not take it now: then `stuck`."""
+        if self._owed:
+            self.stuck = not self._console.write(10)
+            self._owed = self.stuck
+            return not self.stuck
         at = self._at
         if at < len(self._data):
             byte = self._data[at]

@@ -95,6 +95,32 @@ def test_coasting_down_is_nothing():
     assert fault(bench) is None
 
 
+def test_a_motor_that_coasts_on_after_a_reset_is_nothing_and_the_self_test_waits_for_it():
+    bench = Bench(settle=False)
+    spin(bench, 0)
+    bench.run_ms(50)  # until the tach has seen a whole turn
+    for opm in range(2_500, 100, -20):
+        spin(bench, opm)
+        bench.board.adc_current = 0
+        bench.run_ms(20)
+    assert bench.call("selftest")["state"] == "running"
+    spin(bench, 0)
+    bench.run_ms(1_000)
+    assert fault(bench) is None
+    assert bench.call("selftest")["state"] == "passed"
+
+
+def test_a_line_that_nobody_reads_does_not_keep_a_stop_waiting():
+    bench = running()
+    bench.call("telemetry.subscribe", hz=20)
+    bench.board.console.room = 30
+    bench.run_ms(200)
+    bench.board.console.received.extend(b'{"jsonrpc":"2.0","method":"session.stop"}\n')
+    bench.run_ms(1_050)
+    assert bench.app.session.state == sessions.IDLE
+    assert bench.app.session.reason == sessions.HOST_STOP
+
+
 def test_current_while_the_driver_sleeps_is_a_broken_sensor():
     bench = Bench()
     bench.follows = False
