@@ -1,8 +1,9 @@
-"""`knead sim`: run a virtual board, press its buttons. Also `python -m openknead_sim`."""
+"""`knead sim`: run a virtual board, press its buttons, let things fail. Also `python -m openknead_sim`."""
 
 from __future__ import annotations
 
 import json as jsonlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from .inject import Value
     from .links import Link
+    from .server import Server
 
 HANDS = {
     "air": "pad in the air",
@@ -19,6 +22,8 @@ HANDS = {
     "heavy": "heavy strokes",
 }
 BUTTON_NAMES = ("plus", "minus", "mode", "stop")
+LATEST_S = 86_400.0
+WIDE = 180  # columns of a table that nobody looks at on a terminal
 
 
 class Speed(click.ParamType[float]):
@@ -38,6 +43,31 @@ class Speed(click.ParamType[float]):
         return speed
 
 
+class Timed(click.ParamType[tuple[str, "Value", float]]):
+    """NAME[=VALUE][@SECONDS] of an injection."""
+
+    name = "injection"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Value, float]:
+        from .inject import InjectError, parse
+
+        if isinstance(value, tuple):
+            return value
+        what, _, when = str(value).partition("@")
+        try:
+            at_s = float(when or 0.0)
+        except ValueError:
+            at_s = -1.0
+        if not 0.0 <= at_s <= LATEST_S:
+            self.fail(f"{value!r}: after the @ stand seconds, 0…{LATEST_S:g}", param, ctx)
+        try:
+            return (*parse(what), at_s)
+        except InjectError as e:
+            self.fail(str(e), param, ctx)
+
+
 @click.group(invoke_without_command=True)
 @click.option(
     "--tcp",
@@ -54,6 +84,14 @@ class Speed(click.ParamType[float]):
 )
 @click.option("--no-tach", is_flag=True, help="A massager without a tachometer.")
 @click.option("--hand", type=click.Choice(list(HANDS)), default="stroke", help="What presses on the pad.")
+@click.option(
+    "--inject",
+    "injections",
+    type=Timed(),
+    multiple=True,
+    metavar="NAME[=VALUE][@SECONDS]",
+    help="Let something fail, so many seconds after the start. May be repeated; names: `inject --list`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Announce the port as a line of JSON.")
 @click.pass_context
 def sim(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
@@ -89,22 +127,116 @@ def press(
         ask(chosen, "press", timeout_s=length_ms / 1000 * 5 + 10, button=button, ms=length_ms)
     except ControlError as e:
         raise click.ClickException(str(e)) from e
-    if as_json or ctx.meta.get("openknead_sim.json"):
+    if _json(ctx, as_json):
         click.echo(jsonlib.dumps({"port": chosen["port"], "button": button, "ms": length_ms}))
     else:
         click.echo(f"pressed {button} for {length_ms / 1000:g} s on {chosen['port']}")
 
 
-def _the_board(port: str | None) -> dict[str, Any]:
-    """The one virtual board meant; an error that lists them when that is not clear."""
-    from .runfile import running
+@sim.command()
+@click.argument("what", metavar="NAME[=VALUE]", required=False)
+@click.option(
+    "--for", "for_s", type=click.FloatRange(0.001, 3600), metavar="S", help="Mend it after so long."
+)
+@click.option("--list", "show", is_flag=True, help="Show what can fail, with which values.")
+@click.option("--board", metavar="PORT", help="Which virtual board, if there are several.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def inject(
+    ctx: click.Context, what: str | None, for_s: float | None, show: bool, board: str | None, as_json: bool
+) -> None:
+    """Let something fail on a running virtual board; with --for return when it has been mended.
 
-    found = running(port)
+    Real boards have no such method.
+    """
+    from .inject import InjectError, parse
+
+    if show:
+        _list_injections(_json(ctx, as_json))
+        return
+    if what is None:
+        raise click.UsageError("say what is to fail, or --list")
+    try:
+        name, value = parse(what)
+    except InjectError as e:
+        raise click.UsageError(str(e)) from e
+    port = _inject_on(ctx, board, "inject", for_s or 0.0, name=name, value=value, for_s=for_s)["port"]
+    if _json(ctx, as_json):
+        click.echo(jsonlib.dumps({"port": port, "injected": name, "value": value, "for_s": for_s}))
+    else:
+        shown = "" if value is None else f" = {value:g}" if isinstance(value, float) else f" = {value}"
+        click.echo(f"injected {name}{shown} on {port}" + (f" for {for_s:g} s" if for_s else ""))
+
+
+@sim.command()
+@click.argument("name")
+@click.option("--board", metavar="PORT", help="Which virtual board, if there are several.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def mend(ctx: click.Context, name: str, board: str | None, as_json: bool) -> None:
+    """End what was injected on a running virtual board."""
+    from .inject import InjectError, find
+
+    try:
+        find(name)
+    except InjectError as e:
+        raise click.UsageError(str(e)) from e
+    answer = _inject_on(ctx, board, "mend", 0.0, name=name)
+    if _json(ctx, as_json):
+        click.echo(jsonlib.dumps({"port": answer["port"], "name": name, "mended": answer["mended"]}))
+    else:
+        click.echo(f"{'mended' if answer['mended'] else 'there was no'} {name} on {answer['port']}")
+
+
+def _inject_on(
+    ctx: click.Context, board: str | None, verb: str, wait_s: float, **arguments: Any
+) -> dict[str, Any]:
+    """Have the one virtual board meant do it; its answer, and its port."""
+    from .control import ControlError, ask
+
+    chosen = _the_board(
+        board or getattr(ctx.obj, "port", None), "a real board lets nothing be injected, and "
+    )
+    try:
+        return {**ask(chosen, verb, timeout_s=wait_s * 5 + 10, **arguments), "port": chosen["port"]}
+    except ControlError as e:
+        raise click.ClickException(str(e)) from e
+
+
+def _list_injections(as_json: bool) -> None:
+    from .inject import MENDED, TABLE
+
+    if as_json:
+        fields = ("name", "meaning", "provokes", "unit", "low", "high", "choices", "default", "lasts")
+        click.echo(jsonlib.dumps([{field: getattr(row, field) for field in fields} for row in TABLE]))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD)
+    for head in ("NAME, VALUE", "WHAT FAILS", "WHAT IT LEADS TO"):
+        table.add_column(head, overflow="fold")
+    for row in TABLE:
+        until = "" if row.lasts == MENDED else f" ({row.lasts})"
+        table.add_row(f"{row.name} {row.takes}".rstrip(), row.meaning + until, row.provokes)
+    Console(markup=False, width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def _json(ctx: click.Context, as_json: bool) -> bool:
+    return as_json or bool(ctx.meta.get("openknead_sim.json"))
+
+
+def _the_board(port: str | None, besides: str = "") -> dict[str, Any]:
+    """The one virtual board meant; an error that lists them when that is not clear."""
+    from .runfile import running, unplugged
+
+    found = running(port) or unplugged(port)
     if len(found) == 1:
         return found[0]
     if not found:
         where = f" at {port}" if port else ""
-        raise click.ClickException(f"no virtual board is running{where}: start one with `knead sim`")
+        raise click.ClickException(f"{besides}no virtual board is running{where}: start one with `knead sim`")
     listed = "\n".join(f"  --board {board['port']}" for board in found)
     raise click.UsageError(f"several virtual boards are running, say which:\n{listed}")
 
@@ -118,8 +250,10 @@ def _serve(
     flash: Path | None,
     no_tach: bool,
     hand: str,
+    injections: tuple[tuple[str, Value, float], ...],
 ) -> None:
     from .flash import Flash
+    from .inject import begin
     from .packaged import firmware_files, new_flash
     from .plant import Plant
     from .server import Server, stopped_by_signals
@@ -139,7 +273,8 @@ def _serve(
         seed, remote_start=not as_shipped, flash=storage, plant=Plant(seed=seed, ppr=0 if no_tach else 1)
     )
     board.plant.hand = _hand(hand, seed)
-    board.rig.tach_fitted = not no_tach
+    if no_tach:
+        begin(board, "tach_cut")
     board.power_on()
     board.run_ms(SETTLE_MS)
     if no_tach:
@@ -151,8 +286,22 @@ def _serve(
             server.plug()
         except OSError as e:
             raise click.ClickException(f"cannot serve: {e}") from e
+        for name, value, at_s in injections:
+            _plan(server, name, value, at_s)
         _announce(server, as_json, as_shipped)
         server.serve()
+
+
+def _plan(server: Server, name: str, value: Value, at_s: float) -> None:
+    from .inject import InjectError, begin
+
+    def act() -> None:
+        try:
+            begin(server.board, name, value)
+        except InjectError as e:
+            click.echo(f"{name} was not injected: {e}", err=True)
+
+    server.at(server.board.chip.clock_us + round(at_s * 1e6), act)
 
 
 def _announce(server: Any, as_json: bool, as_shipped: bool) -> None:

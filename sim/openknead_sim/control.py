@@ -1,7 +1,8 @@
 """The side channel of a running virtual board: what hands do to a real one.
 
 One JSON object per line in each direction: {"token", "do", …} → {"ok": true, …} or {"ok": false, "error"}.
-An answer to `press` comes when the button has been released again, in virtual time.
+An answer to `press` comes when the button has been released again, in virtual time; one to `inject` with
+`for_s` when it has been mended again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from . import inject
 from .plant import Hand
 from .rig import BUTTONS
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 Answer = dict[str, Any]
 MAX_PRESS_MS = 600_000
+MAX_FOR_S = 3600.0
 TIMEOUT_S = 10.0
 
 
@@ -42,6 +45,8 @@ class Control:
             "power_off": _plain(server.board.power_cut),
             "power_on": _plain(server.board.power_on),
             "hand": self._hand,
+            "inject": self._inject,
+            "mend": self._mend,
             "state": self._state,
         }
 
@@ -55,7 +60,7 @@ class Control:
             if verb is None:
                 raise ValueError(f"do one of: {', '.join(self._verbs)}")
             return {"ok": True, **verb(request)}
-        except (ValueError, KeyError, TypeError) as e:
+        except (ValueError, KeyError, TypeError, inject.InjectError) as e:
             return {"ok": False, "error": str(e)}
 
     def _allowed(self, token: str) -> bool:
@@ -90,6 +95,22 @@ class Control:
         self._server.board.plant.hand = Hand(float(request["pressure"]))
         return {}
 
+    def _inject(self, request: Answer) -> Answer:
+        board = self._server.board
+        name = str(request["name"])
+        for_s = request.get("for_s")
+        if for_s is not None and not 0.0 < float(for_s) <= MAX_FOR_S:
+            raise ValueError(f"for_s must be above 0, up to {MAX_FOR_S:g}")
+        inject.begin(board, name, request.get("value"))
+        if for_s is None:
+            return {}
+        end_us = board.chip.clock_us + round(float(for_s) * 1e6)
+        self._server.at(end_us, lambda: inject.mend(board, name))
+        return {"at_us": end_us}
+
+    def _mend(self, request: Answer) -> Answer:
+        return {"mended": inject.mend(self._server.board, str(request["name"]))}
+
     def _state(self, _request: Answer) -> Answer:
         board = self._server.board
         plant = board.plant
@@ -105,6 +126,7 @@ class Control:
             "motor_c": plant.motor_c,
             "led": board.rig.led,
             "buzzer_hz": board.rig.buzzer_hz,
+            "injected": inject.injected(board),
             "pressed": [name for name in BUTTONS if board.rig.pressed(name)],
         }
 

@@ -19,12 +19,8 @@ __all__ = ["BY_NAME", "TABLE", "InjectError", "Injection", "begin", "find", "inj
 Value = float | str | None
 
 DRIFT_K_S = 1.0
-MENDED, RESTART, SAVED, ONCE = (
-    "it is mended",
-    "the next start",
-    "the settings are saved",
-    "it is over at once",
-)
+MENDED, RESTART, SAVED = "until mended", "until the next start", "until the settings are saved"
+ONCE = "over at once"
 
 
 @dataclass(frozen=True)

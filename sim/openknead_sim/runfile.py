@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from openknead.rundir import boards, run_dir, write_private
+from openknead.rundir import boards, read_living, run_dir, write_private
 
 
 class RunFile:
@@ -28,7 +28,9 @@ class RunFile:
         }
 
     def write(self, port: str | None) -> None:
-        """Announce the board at `port`; None: it is unplugged, nobody is to find it."""
+        """Announce the board at `port`; None: it is unplugged, no host is to find it."""
+        if port is None:
+            self._content["unplugged"] = self._content["port"]
         self._content["port"] = port
         write_private(self._path, self._content)
 
@@ -41,3 +43,13 @@ class RunFile:
 def running(port: str | None = None) -> list[dict[str, Any]]:
     """Run files of the virtual boards that run now, all or the one at `port`."""
     return [board for board in boards() if port is None or board["port"] == port]
+
+
+def unplugged(port: str | None = None) -> list[dict[str, Any]]:
+    """Run files of those that run, but with their cable out: all, or the one that was at `port`."""
+    found = [read_living(path) for path in (run_dir() / "boards").glob("*.json")]
+    return [
+        {**board, "port": board["unplugged"]}
+        for board in found
+        if board and board["port"] is None and port in (None, board["unplugged"])
+    ]

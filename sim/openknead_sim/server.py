@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from . import inject
 from .control import Control
 from .links import LineServer, Link
 from .pace import Pace
@@ -43,7 +44,9 @@ class Server:
         self.token = self._run_file.token
         self._control = Control(self)
         self._later: list[tuple[int, socket.socket, dict[str, Any]]] = []
+        self._plan: list[tuple[int, Callable[[], object]]] = []
         self._link: Link | None = None
+        self._cut = False  # the cable is out because that was injected
         self._saved_at = board.flash.chip.operations
         self._stop = False
         self._wake, self._alarm = socket.socketpair()
@@ -77,6 +80,10 @@ class Server:
             self._pace.unread(time.monotonic(), self.board.chip.clock_us, 0)
             self._run_file.write(None)
 
+    def at(self, due_us: int, act: Callable[[], object]) -> None:
+        """Call act() when the board's clock has reached due_us, and outside of the firmware: it may reset."""
+        self._plan.append((due_us, act))
+
     def stop(self) -> None:
         """End `serve` soon; may be called from another thread or a signal handler."""
         self._stop = True
@@ -106,9 +113,13 @@ class Server:
         self._obey()
         now = time.monotonic()
         us = self._pace.allowance_us(now, board.chip.clock_us, board.rig.duty > 0.0)
+        for due_us, _ in self._plan:
+            us = min(us, due_us - board.chip.clock_us)
         if us:
             board.run_to_line(us / 1000)
+        self._act()
         self._speak(now)
+        self._follow_cable()
         self._answer_later()
         self._keep_flash()
         self._watch()
@@ -119,6 +130,23 @@ class Server:
             self._sleep(IDLE_S)
         elif us == 0:
             self._sleep(FAST_NAP_S)
+
+    def _act(self) -> None:
+        clock = self.board.chip.clock_us
+        due = [act for due_us, act in self._plan if due_us <= clock]
+        self._plan = [entry for entry in self._plan if entry[0] > clock]
+        for act in due:
+            act()
+
+    def _follow_cable(self) -> None:
+        """An injected cable break takes the port away, as a hand at the plug does."""
+        cut = "serial_dropped" in inject.injected(self.board)
+        if cut and self._link is not None:
+            self._cut = True
+            self.unplug()
+        elif self._cut and not cut:
+            self._cut = False
+            self.plug()
 
     def _hear(self) -> None:
         if self._link is None:
@@ -136,11 +164,12 @@ class Server:
         usb = self.board.chip.usb
         if link is None:
             return
+        deaf = "host_not_reading" in inject.injected(self.board)
         link.write(self.board.receive() if usb.host_reading or not link.full() else b"")
         self._pace.unread(now, self.board.chip.clock_us, link.unread())
         if self._pace.stalled(now) and not self._pace.talking(now):
             link.discard()  # nobody has the port open: a real device's output is lost, too
-        usb.host_reading = not link.full()
+        usb.host_reading = not (deaf or link.full())
 
     def _obey(self) -> None:
         for client, line in self._lines.lines():

@@ -277,3 +277,119 @@ def test_a_board_that_nobody_reads_keeps_running(start):
         time.sleep(0.05)
     with opened(board.port) as port:
         assert call(port, "status")["uptime_ms"] > 0
+
+
+def told(*arguments: str) -> Any:
+    """A subcommand of `knead sim` with --json: what it says."""
+    result = CliRunner().invoke(sim, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def fault(port: serial.SerialBase) -> str | None:
+    latched = call(port, "status")["fault"]
+    return latched["name"] if latched else None
+
+
+def wait_until_board_clock(board: Process, seconds: float) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while ask(board.entry(), "state")["clock_us"] < seconds * 1e6:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_what_the_command_line_injects_fails_when_it_says(start):
+    board = start("--tcp", "--speed", "20", "--inject", "driver_ntc=short@5", "--inject", "tach_cut")
+    begun_s = ask(board.entry(), "state")["clock_us"] / 1e6
+    assert ask(board.entry(), "state")["injected"] == ["tach_cut"]
+    with opened(board.port) as port:
+        assert fault(port) is None
+    wait_until_board_clock(board, begun_s + 6)
+    with opened(board.port) as port:
+        assert fault(port) == "driver_sensor"
+
+
+def test_a_running_board_fails_and_is_mended_from_outside(start):
+    board = start("--tcp", "--speed", "20")
+    assert told("inject", "motor_ntc=open") == {
+        "port": board.port, "injected": "motor_ntc", "value": "open", "for_s": None,
+    }  # fmt: skip
+    clock_s = ask(board.entry(), "state")["clock_us"] / 1e6
+    wait_until_board_clock(board, clock_s + 1)
+    with opened(board.port) as port:
+        assert fault(port) == "motor_sensor"
+        assert call(port, "fault.clear")["data"]["name"] == "cause_lasts"
+        assert told("mend", "motor_ntc")["mended"] is True
+        assert told("mend", "motor_ntc")["mended"] is False
+        wait_until_board_clock(board, clock_s + 5)
+        assert call(port, "fault.clear") == {"cleared": "motor_sensor"}
+
+
+def test_what_is_injected_for_a_time_is_mended_when_the_command_returns(start):
+    board = start("--tcp", "--speed", "20")
+    clock_us = ask(board.entry(), "state")["clock_us"]
+    told("inject", "supply_sag=9", "--for", "2")
+    state = ask(board.entry(), "state")
+    assert state["injected"] == []
+    assert state["clock_us"] >= clock_us + 2_000_000
+
+
+@posix
+def test_an_injected_cable_break_takes_the_port_away_until_it_is_mended(start):
+    board = start()
+    told("inject", "serial_dropped")
+    end = time.monotonic() + PATIENCE_S
+    while running():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert told("mend", "serial_dropped")["mended"] is True
+    while not running():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    with opened(board.entry()["port"]) as port:
+        assert call(port, "status")["uptime_ms"] > 0
+
+
+def test_a_reset_may_be_planned(start):
+    board = start("--tcp", "--speed", "20", "--inject", "brown_out@1")
+    wait_until_board_clock(board, ask(board.entry(), "state")["clock_us"] / 1e6 + 3)
+    state = ask(board.entry(), "state")
+    assert state["boots"] == 2
+    assert state["powered"] is True
+
+
+def test_all_that_can_fail_is_listed():
+    listed = told("inject", "--list")
+    assert {"name": "stop_open", "meaning": "STOP's wire is off"}.items() <= {
+        row["name"]: row for row in listed
+    }["stop_open"].items()
+    assert next(row for row in listed if row["name"] == "supply_sag")["high"] == 30
+    text = CliRunner().invoke(sim, ["inject", "--list"]).output
+    assert all(row["name"] in text for row in listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["inject"], "say what is to fail"),
+        (["inject", "explode"], "there are blocked"),
+        (["inject", "supply_sag=99"], "0…30 V"),
+        (["inject", "blocked", "--for", "0"], "--for"),
+        (["mend", "explode"], "there are blocked"),
+        (["--inject", "explode"], "there are blocked"),
+        (["--inject", "blocked@soon"], "after the @ stand seconds"),
+        (["--inject", "blocked@-1"], "after the @ stand seconds"),
+    ],
+)
+def test_nonsense_to_inject_is_a_usage_error(arguments, part):
+    result = CliRunner().invoke(sim, arguments)
+    assert result.exit_code == 2
+    assert part in result.output
+
+
+@pytest.mark.parametrize("arguments", [["inject", "blocked"], ["mend", "blocked"]])
+def test_nothing_is_injected_into_a_real_board(arguments):
+    result = CliRunner().invoke(sim, [*arguments, "--board", "/dev/ttyACM0"])
+    assert result.exit_code == 1
+    assert "a real board lets nothing be injected" in result.output
+    assert "at /dev/ttyACM0" in result.output
