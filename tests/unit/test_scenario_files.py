@@ -40,6 +40,28 @@ WRONG = {
     "wrong type": (HEAD + "[[at]]\nt_s = 1\nblocked = 1\n" + EXPECT, "blocked = 1"),
     "no reading": (HEAD + '[[at]]\nt_s = 1\nsensor = "motor"\n' + EXPECT, "what does it read"),
     "hex": (HEAD + '[[at]]\nt_s = 1\nsend_hex = "0g"\n' + EXPECT, "send_hex"),
+    "unknown injection": (
+        HEAD + '[[at]]\nt_s = 1\ninject = "explode"\n' + EXPECT,
+        "[[at]] number 1 (t_s = 1): there is no injection 'explode'; there are blocked,",
+    ),
+    "injection without a value": (
+        HEAD + '[[at]]\nt_s = 1\ninject = "motor_ntc"\n' + EXPECT,
+        "motor_ntc takes open, short, -40…200 °C, not no value",
+    ),
+    "impossible value": (
+        HEAD + '[[at]]\nt_s = 1\ninject = "supply_sag"\nvalue = 31\n' + EXPECT,
+        "supply_sag takes 0…30 V (default 8.5), not 31",
+    ),
+    "value that is none": (
+        HEAD + '[[at]]\nt_s = 1\ninject = "supply_sag"\nvalue = true\n' + EXPECT,
+        "value = True",
+    ),
+    "too much by a short name": (HEAD + "[[at]]\nt_s = 1\nextra_nm = 2\n" + EXPECT, "0…1 N m"),
+    "too late an injection": (HEAD + '[[at]]\nt_s = 3601\ninject = "blocked"\n' + EXPECT, "t_s = 3601"),
+    "mend what is none": (HEAD + '[[at]]\nt_s = 1\nmend = "explode"\n' + EXPECT, "'explode'"),
+    "mend with a value": (HEAD + '[[at]]\nt_s = 1\nmend = "blocked"\nvalue = 1\n' + EXPECT, "'value'"),
+    "clock": (HEAD + "[board]\nclock_ms = -1\n" + EXPECT, "clock_ms = -1"),
+    "clock of parts": (HEAD + "[board]\nclock_ms = 0.5\n" + EXPECT, "clock_ms = 0.5"),
     "expects nothing": (HEAD + "[[expect]]\nt_s = 1\n", "it expects nothing"),
     "ends before": (HEAD + "[[expect]]\nfrom_s = 2\nto_s = 1\nfollows_pct = 3\n", "to_s is not after"),
     "no window": (HEAD + "[[expect]]\nt_s = 2\nfollows_pct = 3\n", "at one instant"),
@@ -119,6 +141,10 @@ FAILING = {
         "[[at]]\nt_s = 8\nshorted_fet = true\n[[expect]]\nfrom_s = 8\nto_s = 9\nnever = []\n",
         "the observer: at 8.",
     ),
+    "injected without power": (
+        '[[at]]\nt_s = 0.1\npower = false\n[[at]]\nt_s = 0.2\ninject = "crash"\n' + EXPECT,
+        "no firmware runs",
+    ),
     "unbroken": ('breaks = ["rate"]\n' + EXPECT, "take it out of `breaks`"),
 }
 
@@ -144,3 +170,41 @@ def test_the_same_file_gives_the_same_run(tmp_path: Path) -> None:
     assert not first.problems
     assert first.transcript == second.transcript
     assert first.observer.worst_over_opm == second.observer.worst_over_opm
+
+
+def test_a_short_name_is_the_injection_that_it_means(tmp_path: Path) -> None:
+    text = "".join(
+        f"[[at]]\nt_s = {n}\n{line}\n"
+        for n, line in enumerate(
+            ["blocked = true", "blocked = false", "tach = false", "cable = true", "supply_v = 9",
+             'supply_v = "own"', 'sensor = "handle"\nreads = 46', 'sensor = "motor"\nreads = "sound"',
+             "extra_nm = 0.1", "extra_nm = 0"]
+        )
+    )  # fmt: skip
+    steps = load(written(tmp_path, HEAD + text + EXPECT)).steps
+    assert [(s.action, s.value, s.more.get("value")) for s in steps] == [
+        ("inject", "blocked", None),
+        ("mend", "blocked", None),
+        ("inject", "tach_cut", None),
+        ("mend", "serial_dropped", None),
+        ("inject", "supply_sag", 9),
+        ("mend", "supply_sag", "own"),
+        ("inject", "handle_ntc", 46),
+        ("mend", "motor_ntc", "sound"),
+        ("inject", "stall_torque", 0.1),
+        ("mend", "stall_torque", 0),
+    ]
+
+
+def test_a_run_over_the_wrap_of_both_clocks_shows_nothing_of_it(tmp_path: Path) -> None:
+    """ticks_us and ticks_ms wrap 20 s after power-on, in the middle of a session."""
+    wrap_ms = 1 << 30
+    text = HEAD + f"[board]\nclock_ms = {wrap_ms - 20_000}\n" + (
+        '[[at]]\nt_s = 1\nrpc = "session.start"\nparams = { level = 2, run_s = 60 }\n'
+        '[[expect]]\nfrom_s = 8\nto_s = 30\nfollows_pct = 3\n'
+        '[[expect]]\nfrom_s = 1\nto_s = 62\nevents = ["state IDLE completed"]\nnever = ["fault"]\n'
+    )  # fmt: skip
+    player = scenario.Player(load(written(tmp_path, text)))
+    result = player.play()
+    assert not result.problems, str(result)
+    assert player.board.chip.clock_us > wrap_ms * 1000

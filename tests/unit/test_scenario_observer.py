@@ -43,6 +43,20 @@ def two_faults(stage: Stage) -> None:
         stage.rpc("status")
 
 
+def two_sessions(stage: Stage) -> None:
+    stage.rpc("session.start", level=1, run_s=60)
+    stage.run_s(5)
+    stage.rpc("session.pause")
+    stage.run_s(5)
+    stage.rpc("session.resume")
+    stage.run_s(5)
+    stage.rpc("session.stop")
+    stage.run_s(1)
+    stage.rpc("session.start", level=2, run_s=10)
+    stage.run_s(11)
+    stage.finish()
+
+
 def a_fault_in_a_session(stage: Stage) -> None:
     stage.rpc("session.start", level=1, run_s=60)
     stage.run_s(5)
@@ -61,8 +75,15 @@ CASES: tuple[tuple[str, tuple[str, str, str], Callable[[Stage], None]], ...] = (
          "        left = self.run_ms - self.elapsed_ms + 60_000\n        fault"),
         run_quarter_of_an_hour,
     ),
-    ("first_fault_kept", ("safety", "if self.fault:\n            self.m", "if 0:\n            self.m"), two_faults),
+    (
+        "first_fault_kept",
+        ("safety", "if self.fault:\n            self.m", "if 0:\n            self.m"),
+        two_faults,
+    ),
     ("off_on_fault", ("session", "if fault and not self._ramps_down(fault)", "if 0"), a_fault_in_a_session),
+    ("agreement", ("recorder", '"ran_ms": session.ran_ms', '"ran_ms": 1000'), two_sessions),
+    ("agreement", ("recorder", "sessions.reason_name(reason),", "sessions.reason_name(2),"), two_sessions),
+    ("agreement", ("recorder", "_session_due = True", "_session_due = session.ended > 1"), two_sessions),
 )  # fmt: skip
 
 
@@ -75,7 +96,7 @@ def test_a_broken_promise_is_found(
     assert promise in [breach.promise for breach in stage.observer.breaches]
 
 
-@pytest.mark.parametrize("act", [start_and_stop, two_faults, a_fault_in_a_session])
+@pytest.mark.parametrize("act", [start_and_stop, two_faults, a_fault_in_a_session, two_sessions])
 def test_sound_firmware_breaks_none(act: Callable[[Stage], None]) -> None:
     stage = Stage(Scenario(Path(__file__), "sound", 51))
     act(stage)
