@@ -7,6 +7,7 @@ instruction by instruction.
 import pytest
 from openknead_sim.emulator import filesystem, firmware
 from pio_programs import SOURCE, program
+from test_interlock_pio import Bench as PioBench
 
 pico_module = pytest.importorskip("openknead_sim.emulator.pico", reason="pip install 'openknead[emulator]'")
 
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
 
 long = pytest.mark.emulator_long
 RUN_REQ, STOP, MARK = 3, 6, 2
-KEY_1, KEY_2, FEED = 21, 10, 1
+KEY_1, KEY_2, FEED, OFF = 21, 10, 1, 2
 CAP_S = 905
 
 SETUP = """
@@ -34,6 +35,7 @@ def armed():
         il.feed()
     mark(1)
 """
+SM0_INSTR, SET_LOW = 0xD8, 0xE000
 SM2_CLKDIV = 0x502000F8
 FASTER = """
 il.disarm()
@@ -71,7 +73,7 @@ class Bench:
         pico.loop_back(RUN_REQ)
         pico.on_edge(RUN_REQ, self._edge)
         pico.on_edge(MARK, self._marked)
-        pico.drive(STOP, False)
+        self.stop = False
         pico.connect()
         pico.interrupt()
         pico.exec(SETUP)
@@ -104,6 +106,24 @@ class Bench:
         """Words to the dead-man, past the CPU."""
         for word in words:
             self.pico.mcu.pio[0].machines[0].write_fifo(word)
+
+    def disarm(self):
+        """As Interlock.disarm does, past the CPU."""
+        self.pico.mcu.pio[0].write_uint32(SM0_INSTR, SET_LOW)
+        self.write(OFF)
+
+    @property
+    def stop(self):
+        """Whether STOP is open."""
+        return self._stop
+
+    @stop.setter
+    def stop(self, is_open):
+        self._stop = is_open
+        self.pico.drive(STOP, None if is_open else False)
+
+    def run_us(self, duration_us):
+        self.pico.run_us(duration_us)
 
 
 @pytest.fixture(params=["1.24.1", pytest.param("1.20.0", marks=long)])
@@ -187,3 +207,45 @@ def test_soft_reset_while_armed_takes_it_low(bench):
     bench.pico.run_until(lambda: bench.pico.pin(RUN_REQ).plain_low, 50e3, "boot guard", step_us=100)
     bench.pico.run_us(200e3)
     assert bench.pico.pin(RUN_REQ).plain_low
+
+
+# What is done to it, and the time after that, µs: between two cycles, far from the dead-man's look at its FIFO.
+PLAYS = {
+    "armed and left": [("arm", 150_050)],
+    "fed, then left": [("arm", 12_050), ("feed", 20_000), ("feed", 9_000), ("feed", 150_000)],
+    "disarmed and armed again": [("arm", 12_050), ("feed", 10_000), ("disarm", 8_000), ("arm", 150_000)],
+    "keys while armed": [("arm", 12_050), ("arm", 8_000), ("feed", 50_000)],
+    "stopped, fed, armed": [
+        *(("arm", 12_050), ("feed", 10_000), ("open", 10_000), ("close", 5_000)),
+        *(("feed", 20_000), ("arm", 150_000)),
+    ],
+    "armed with STOP open": [("open", 5_000), ("arm", 20_000), ("close", 20_000), ("feed", 20_000)],
+}
+ACTIONS = {
+    "arm": lambda bench: bench.write(KEY_1, KEY_2),
+    "feed": lambda bench: bench.write(FEED),
+    "disarm": lambda bench: bench.disarm(),
+    "open": lambda bench: setattr(bench, "stop", True),
+    "close": lambda bench: setattr(bench, "stop", False),
+}
+
+
+def test_does_what_the_instructions_say(bench):
+    """The emulated Pico's state machines against pioemu's: same levels, same times.
+
+    But for the phase of the clocks; and a level forced by `disarm` shows with the next step of any machine.
+    """
+    for name, play in PLAYS.items():
+        model = PioBench()
+        model.run_us(20_050)
+        began_us = bench.pico.now_us
+        bench.edges.clear()
+        for action, pause_us in play:
+            for one in (bench, model):
+                ACTIONS[action](one)
+                one.run_us(pause_us)
+        assert [high for _, high in bench.edges] == [high for _, high in model.edges], name
+        for (seen_us, _), (due_us, _) in zip(bench.edges, model.edges, strict=True):
+            assert seen_us - began_us == pytest.approx(due_us - 20_050, abs=600), name
+        bench.disarm()
+        bench.run_us(10_000)

@@ -265,7 +265,7 @@ def test_driver_fault_turns_the_pwm_off_wherever_in_the_tick_it_comes(boards, mi
     rig = boards.make(micropython, replace=modules())
     boards.ready(rig)
     took_us = []
-    for phase_us in range(0, 10_000, 1111):
+    for phase_us in range(0, 10_000, 2111):
         rig.host.call("session.start", level=1, run_s=60)
         rig.pico.run_until(lambda: rig.pico.pwm(rig.pins["MOT_PWM"]).duty > 0, 1e6, "duty")
         rig.pico.run_us(phase_us)
