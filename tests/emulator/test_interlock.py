@@ -209,7 +209,7 @@ def test_soft_reset_while_armed_takes_it_low(bench):
     assert bench.pico.pin(RUN_REQ).plain_low
 
 
-# What is done to it, and the time after that, µs: between two cycles, far from the dead-man's look at its FIFO.
+# What is done to it, and the time after that, µs: between cycles, far from the dead-man's look at its FIFO.
 PLAYS = {
     "armed and left": [("arm", 150_050)],
     "fed, then left": [("arm", 12_050), ("feed", 20_000), ("feed", 9_000), ("feed", 150_000)],
