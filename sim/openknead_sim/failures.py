@@ -13,7 +13,7 @@ from typing import Any
 
 from .analog import MUX_HALF_RAIL, RAIL_V, ntc_volts
 from .chip import FLOATING, WDT_RESET
-from .flash import Flash
+from .flash import BLOCK_BYTES, Flash
 from .rig import BUTTONS, I_SENSE, RUN_REQ, T_MUX, V_BAT
 from .virtual import VirtualBoard
 
@@ -25,7 +25,7 @@ ADC_INPUTS = {"current": I_SENSE, "temperatures": T_MUX, "supply": V_BAT}
 REFRESH_US = 20_000  # what follows the plant does so every two ticks
 DIP_LOOK_US = 5_000
 BOUNCE_US = 7_000  # not in step with the firmware's ticks of 10 ms
-FILLER = "/filler.bin"
+FILLER = "/filler"
 FIRMWARE_FILE = "/massager/cues.py"
 SETTINGS_FILES = ("/settings.a", "/settings.b")
 CTRL_C = 3
@@ -299,9 +299,22 @@ def _quietly(flash: Flash, act: Callable[[], object]) -> None:
 
 
 def flash_full(board: VirtualBoard, _value: None) -> Mend:
-    """A file takes up what space is left."""
-    _quietly(board.flash, partial(board.flash.fill, path=FILLER))
-    return partial(_quietly, board.flash, partial(board.flash.remove, FILLER))
+    """Files take up every block: what is appended to a file needs a new one."""
+    flash = board.flash
+    fillers = [FILLER]
+
+    def fill() -> None:
+        flash.fill(path=FILLER)
+        while flash.statvfs()[3]:
+            fillers.append(f"{FILLER}{len(fillers)}")
+            flash.write_file(fillers[-1], bytes(BLOCK_BYTES // 2))
+
+    def empty() -> None:
+        for path in reversed(fillers):
+            flash.remove(path)
+
+    _quietly(flash, fill)
+    return partial(_quietly, flash, empty)
 
 
 def file_changed(board: VirtualBoard, _value: None) -> Mend:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from openknead_sim import inject
 from openknead_sim.inject import BY_NAME, TABLE, InjectError
@@ -29,6 +32,7 @@ VALUES: dict[str, tuple[inject.Value, ...]] = {
 }
 CASES = [(row.name, value) for row in TABLE for value in VALUES.get(row.name, (row.default,))]
 RUN_S = 4
+SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
 
 
 def ready(seed: int = 1) -> VirtualBoard:
@@ -182,3 +186,29 @@ def test_a_real_board_has_no_such_method() -> None:
         with pytest.raises(RpcError) as e:
             board.rpc(method, name="blocked")
         assert e.value.name == "unknown_method"
+
+
+def names(board: VirtualBoard, section: str) -> set[str]:
+    """What the firmware calls the rows of a section of its schema."""
+    found: set[str] = set()
+    start: int | None = 0
+    while start is not None:
+        page = board.rpc("schema", section=section, start=start)
+        found |= {item["name"] for item in page["items"]}
+        start = page["next"]
+    return found
+
+
+def test_every_fault_is_provoked_in_a_scenario_of_its_name() -> None:
+    for fault in names(ready(), "faults"):
+        path = SCENARIOS / f"fault_{fault}.toml"
+        assert path.is_file(), fault
+        assert f'"{fault}"' in path.read_text(encoding="utf-8")
+
+
+def test_what_a_row_leads_to_has_names_of_the_firmware() -> None:
+    board = ready()
+    known = set().union(*(names(board, s) for s in ("faults", "refusals", "limiters", "reasons")))
+    for row in TABLE:
+        for word in re.findall(r"\b[a-z]+_[a-z_]+\b", row.provokes):
+            assert word in known, (row.name, word)
