@@ -3,7 +3,7 @@
 A record is one line, `<crc32 in 8 hex digits> <JSON>`; its number `n` grows by one from record to record. The
 lines stand in segments of about SEGMENT_BYTES, named after the number of their first record; when there are
 SEGMENTS of them the oldest goes. After a power cut the tail of the newest may be torn: it stays where it is,
-and the next record begins a new segment.
+and the next record begins a new segment. Starting only reads: flash that refuses writes must not prevent it.
 """
 
 import binascii
@@ -24,10 +24,10 @@ class Journal:
     def __init__(self, files):
         self._files = files
         self.last = 0
-        self.boot = 1
         self._segment = None  # name of the one that is written
         self._size = 0
-        self._find_end()
+        newest = self._find_end()
+        self.boot = json.loads(newest)["boot"] + 1 if newest else 1
 
     def append(self, kind, values, up_ms, unix_s):
         """Write a record; returns its number. Raises StoreError when the flash does not take it.
@@ -57,19 +57,19 @@ class Journal:
         return int(names[0]) if names and self.last else 0
 
     def read(self, start, room):
-        """Records from number `start` on, as many as `room` characters hold: (list of JSON texts, next).
+        """Records from number `start` on, as many as `room` bytes hold: (list of JSON texts, next).
 
         next: number from which to go on, None at the end. Exact: the texts are those that were written.
         """
         texts: list = []
         for name in self._from(start):
             n = int(name)
-            for text in lines(self._files.read("%s/%s" % (FOLDER, name)) or b""):
+            for text in lines(self._files.read("%s/%s" % (FOLDER, name)) or b"")[0]:
                 if n >= start:
                     room -= len(text) + 1
                     if room < 0 and texts:
                         return texts, n
-                    texts.append(text)
+                    texts.append(text.decode())
                 n += 1
         return texts, None
 
@@ -82,25 +82,29 @@ class Journal:
         return names[at:]
 
     def _make_room(self):
+        """Remove what a cut left of a segment that had just been begun, and the oldest when it is time."""
         names = self._files.names(FOLDER)
+        while names and int(names[-1]) > self.last:
+            self._files.remove("%s/%s" % (FOLDER, names.pop()))
         while len(names) >= SEGMENTS:
             self._files.remove("%s/%s" % (FOLDER, names.pop(0)))
 
     def _find_end(self):
-        """Find the newest record; a segment with a torn tail is closed."""
-        for name in reversed(self._files.names(FOLDER)):
+        """Find the newest record and return it, None without any.
+
+        A segment is closed once it has a torn tail, or another was begun after it.
+        """
+        names = self._files.names(FOLDER)
+        for name in reversed(names):
             data = self._files.read("%s/%s" % (FOLDER, name)) or b""
-            found = lines(data)
-            if not found:
-                self._files.remove("%s/%s" % (FOLDER, name))  # torn in its first record
-                continue
-            self.last = int(name) + len(found) - 1
-            self.boot = json.loads(found[-1])["boot"] + 1
-            whole = sum(len(text) for text in found) + 10 * len(found)
-            if whole == len(data):
-                self._segment = "%s/%s" % (FOLDER, name)
-                self._size = whole
-            return
+            found, end = lines(data)
+            if found:
+                self.last = int(name) + len(found) - 1
+                if end == len(data) and name == names[-1]:
+                    self._segment = "%s/%s" % (FOLDER, name)
+                    self._size = end
+                return found[-1]
+        return None
 
 
 def build(text):
@@ -110,18 +114,16 @@ def build(text):
 
 
 def lines(data):
-    """JSON texts of a segment's bytes, up to the first line that is not whole."""
+    """JSON texts of a segment's bytes, up to the first line that is not whole, and where that begins."""
     found: list = []
     at = 0
     while True:
         end = data.find(b"\n", at)
         if end < at + 9:
-            return found
-        body = data[at + 9 : end]
-        try:
-            if int(data[at : at + 8], 16) != binascii.crc32(body):
-                return found
-        except ValueError:
-            return found
-        found.append(body.decode())
+            break
+        text = data[at + 9 : end]
+        if data[at : at + 9] != b"%08x " % binascii.crc32(text):
+            break
+        found.append(text)
         at = end + 1
+    return found, at

@@ -10,6 +10,7 @@ from micropython import const
 
 from massager import VERSION, faults
 from massager import session as sessions
+from massager.store import replace
 
 CRASH_LOOP_MS = const(10_000)  # a crash so soon after the start leaves a REPL, for whoever mends it
 CONTENT_FILE = "content"  # hash of the firmware that somebody last agreed to
@@ -56,12 +57,12 @@ class Startup:
         return record
 
     def settle(self):
-        """Finish what concerns flash, once the record is written. Raises OSError."""
+        """Finish what concerns flash, once the record is written. Raises OSError or StoreError."""
         if self._crash is not None:
             self._files.remove(CRASH_FILE)
             self._crash = None
         if not self._kept and not self._safety.fault:  # cleared is agreed
-            self._files.write(CONTENT_FILE, self.content.encode())
+            replace(self._files, CONTENT_FILE, self.content.encode())
             self._kept = True
 
     def _latch(self, code):

@@ -34,7 +34,7 @@ class Store:
 
     def load(self):
         """The newest valid record as a dict; {} when there is none. `damaged`: there were files, all bad."""
-        self._files.remove(TEMPORARY)
+        discard(self._files)
         best = None
         found = 0
         for index in (0, 1):
@@ -52,27 +52,33 @@ class Store:
     def save(self, record):
         """Write a record; returns its sequence number. Raises StoreError and keeps the old record."""
         target = 1 - self._current
-        data = build(self.sequence + 1, record)
-        try:
-            self._files.write(TEMPORARY, data)
-            if self._files.read(TEMPORARY) != data:
-                raise StoreError("read-back differs", False)
-            self._files.rename(TEMPORARY, self._names[target])
-        except OSError as e:
-            self._discard()
-            raise os_failure(e)
-        except StoreError:
-            self._discard()
-            raise
+        replace(self._files, self._names[target], build(self.sequence + 1, record))
         self._current = target
         self.sequence += 1
         return self.sequence
 
-    def _discard(self):
-        try:
-            self._files.remove(TEMPORARY)
-        except OSError:
-            pass  # it is removed at the next boot
+
+def replace(files, name, data):
+    """Write a file so that a power cut leaves the old one or the new one, whole. Raises StoreError."""
+    try:
+        files.write(TEMPORARY, data)
+        if files.read(TEMPORARY) != data:
+            raise StoreError("read-back differs", False)
+        files.rename(TEMPORARY, name)
+    except OSError as e:
+        discard(files)
+        raise os_failure(e)
+    except StoreError:
+        discard(files)
+        raise
+
+
+def discard(files):
+    """Remove what was not renamed. Flash that refuses even that is no reason not to start."""
+    try:
+        files.remove(TEMPORARY)
+    except OSError:
+        pass  # the next load tries again
 
 
 def build(sequence, record):
