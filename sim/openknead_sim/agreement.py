@@ -12,10 +12,12 @@ TOO_SHORT_MS = 50  # the motor did not even come on, or was off again within som
 
 @dataclass(frozen=True)
 class Seen:
-    """A session that ended. ran_ms: by the pins; reason: as the device said it, None: nobody heard it;
-    must: False when a restart came so soon that it need not stand in the journal."""
+    """A session that ended. least_ms, most_ms: its length by the pins, which do not show the end of a pause;
+    reason: as the device said it, None: nobody heard it; must: False when a restart came so soon that it need
+    not stand in the journal."""
 
-    ran_ms: float
+    least_ms: float
+    most_ms: float
     reason: str | None
     must: bool = True
 
@@ -42,8 +44,9 @@ def disagreements(seen: Sequence[Seen], records: Iterable[dict[str, Any]], deaf:
 
 
 def _same(session: Seen, record: dict[str, Any]) -> bool:
-    return abs(session.ran_ms - record["ran_ms"]) <= TIME_MS and session.reason in (None, record["reason"])
+    long_enough = session.least_ms - TIME_MS <= record["ran_ms"] <= session.most_ms + TIME_MS
+    return long_enough and session.reason in (None, record["reason"])
 
 
 def _missing(session: Seen) -> str:
-    return f"no record of {session.ran_ms:.0f} ms until {session.reason}"
+    return f"no record of {session.least_ms:.0f}…{session.most_ms:.0f} ms until {session.reason}"

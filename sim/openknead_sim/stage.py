@@ -7,7 +7,7 @@ goes on from tick to tick of the firmware, so that the transcript is never older
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import inject
@@ -232,8 +232,9 @@ class Stage:
         if sessions and sessions[-1] is not self._counted:
             self._counted = session = sessions[-1]
             now_us = self.board.chip.clock_us
-            end_us = now_us if self.state == "PAUSED" else session.off_us
-            self._seen.append((now_us, Seen((end_us - session.begun_us) / 1000, reason)))
+            least_ms = (session.off_us - session.begun_us) / 1000
+            most_ms = (now_us - session.begun_us) / 1000 if self.state == "PAUSED" else least_ms
+            self._seen.append((now_us, Seen(least_ms, most_ms, reason)))
 
     def _cut_short(self) -> None:
         """The board starts anew: a session that ran has no record, one just before may have none."""
@@ -241,8 +242,7 @@ class Stage:
         self._counted = sessions[-1] if sessions else None
         late_us = self.board.chip.clock_us - WRITTEN_MS * 1000
         self._seen = [
-            (at_us, Seen(seen.ran_ms, seen.reason, must=seen.must and at_us < late_us))
-            for at_us, seen in self._seen
+            (at_us, replace(seen, must=seen.must and at_us < late_us)) for at_us, seen in self._seen
         ]
 
     def finish(self) -> None:

@@ -33,6 +33,7 @@ VALUES: dict[str, tuple[inject.Value, ...]] = {
 CASES = [(row.name, value) for row in TABLE for value in VALUES.get(row.name, (row.default,))]
 RUN_S = 4
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "simulator.md"
 
 
 def ready(seed: int = 1) -> VirtualBoard:
@@ -212,3 +213,19 @@ def test_what_a_row_leads_to_has_names_of_the_firmware() -> None:
     for row in TABLE:
         for word in re.findall(r"\b[a-z]+_[a-z_]+\b", row.provokes):
             assert word in known, (row.name, word)
+
+
+def document() -> str:
+    """The table as docs/simulator.md shows it."""
+    lines = ["| name | value | what fails | what it leads to |", "|---|---|---|---|"]
+    for row in TABLE:
+        until = "" if row.lasts == inject.MENDED else f" ({row.lasts})"
+        cells = (f"`{row.name}`", row.takes or "–", row.meaning + until, row.provokes or "–")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_document_shows_the_table_as_it_is() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    shown = text.partition("<!-- injections -->\n")[2].partition("<!-- end of injections -->")[0]
+    assert shown == document(), f"put this into {DOCUMENT.name}:\n{document()}"
