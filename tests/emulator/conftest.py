@@ -1,7 +1,7 @@
 """Emulated boards for the tests; a test whose image is missing is skipped with the remedy.
 
 An observer watches the motor's pins of every board; a test in which a promise was broken fails, whatever it
-was about. Who moves the motor by hand, at the REPL, says so with `boards.forgive`.
+was about. Who moves the motor by hand, at the REPL, takes them with `boards.breaches`, which forgets them.
 """
 
 import sys
@@ -63,10 +63,6 @@ class Boards:
             if board.host.call("status")["selftest"] == "passed":
                 return board
         pytest.fail(f"the self-test does not pass: {board.host.call('selftest')}")
-
-    def forgive(self, board):
-        """What was done to the motor so far was the test's own doing."""
-        board.observer.breaches.clear()
 
     def breaches(self):
         """Promises broken since the last call, by any board."""
