@@ -315,6 +315,7 @@ def _announce(server: Any, as_json: bool, as_shipped: bool) -> None:
     click.echo("In another terminal: knead status · knead start --level 3 --minutes 5 · knead watch")
     click.echo(f"or any terminal program, e.g. pyserial-miniterm {port} 115200")
     click.echo("Its buttons: knead sim press plus|minus|mode|stop [--hold SECONDS]")
+    click.echo("What can fail: knead sim inject --list")
     if as_shipped:
         click.echo("Remote start is off, as on a new board. Turn it on: knead sim press mode --hold 3.5")
     click.echo("Ctrl-C ends it.")
