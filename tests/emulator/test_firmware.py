@@ -40,7 +40,7 @@ def assert_runs_down(rig):
 
 def assert_idle(rig):
     """The app holds the motor off: driver asleep, PWM at duty 0."""
-    assert rig.pico.pin(rig.pins["RUN_REQ"]).plain_low
+    assert not rig.pico.pin(rig.pins["RUN_REQ"]).high
     assert rig.pico.pwm(rig.pins["MOT_PWM"]).duty == 0
     assert not rig.pico.pin(rig.pins["MOT_PWM"]).high
     assert rig.host.call("status")["state"] == "IDLE"
@@ -109,13 +109,14 @@ def test_soft_reset_with_the_motor_running_takes_the_pins_low(boards):
     rig = boards.get()
     rig.pico.interrupt()
     rig.pico.exec(
-        "from massager.board import Board\nb = Board()\nb.enable_motor(1)\nb.write_motor(8000)\n"
-        "import time\ntime.sleep_ms(100)"
+        "from massager.board import Board\nimport time\nb = Board()\nb.enable_motor(1)\nb.write_motor(8000)\n"
+        "for _ in range(10):\n    b.feed()\n    time.sleep_ms(10)\n"
     )
     assert rig.plant.rate_opm > 200
     assert rig.motor_pins() == RUNNING
     rig.pico.soft_reset()
     rig.pico.run_until(lambda: rig.motor_pins() == ALL_LOW, 1e5, "boot guard", step_us=100)
+    assert "off_without_session" in {breach.promise for breach in boards.breaches()}
     assert_runs_down(rig)
     assert rig.host.call("hello", timeout_us=5e6)["sim"] is False
     assert_idle(rig)
@@ -138,8 +139,7 @@ App.tick = _tick
 
 def test_crash_of_the_app_with_the_motor_running_leaves_it_off(boards):
     app = (firmware.firmware_folder() / "massager" / "app.py").read_bytes()
-    rig = boards.make(replace={"massager/app.py": app + CRASH})
-    rig.host.call("hello", timeout_us=5e6)
+    rig = boards.ready(boards.make(replace={"massager/app.py": app + CRASH}))
     rig.host.call("session.start", level=1, run_s=60)
     rig.pico.expect(b"RuntimeError: injected by the test", 3e6)
     rig.pico.expect(b">>> ")
@@ -158,8 +158,9 @@ def test_crash_before_the_app_exists_leaves_the_pins_low(boards):
 @pytest.mark.emulator_long
 def test_remote_start_needs_mode_held_and_survives_power_off(boards):
     rig = boards.make(settings={})
+    boards.ready(rig)
     with pytest.raises(RpcError) as refused:
-        rig.host.call("session.start", timeout_us=5e6, level=1, run_s=60)
+        rig.host.call("session.start", level=1, run_s=60)
     assert [r["name"] for r in refused.value.data["refusals"]] == ["remote_disabled"]
     with rig.held("MODE"):
         rig.run_ms(3100)
@@ -184,8 +185,7 @@ def test_session_ends_by_itself_at_its_time(boards):
 
 @pytest.mark.emulator_long
 def test_silent_host_ends_the_session(boards):
-    rig = boards.make(settings={**boards.settings, "host_timeout_s": 1})
-    rig.host.call("hello", timeout_us=5e6)
+    rig = boards.ready(boards.make(settings={**boards.settings, "host_timeout_s": 1}))
     start(rig)
     rig.host.call("session.keepalive")
     rig.run_ms(1050)
@@ -200,7 +200,8 @@ def test_stop_button_cuts_within_two_ticks(boards):
     start(rig)
     rig.press("STOP")
     rig.run_ms(21)
-    assert rig.pico.pin(rig.pins["RUN_REQ"]).plain_low
+    assert not rig.pico.pin(rig.pins["RUN_REQ"]).high
+    assert rig.pico.pwm(rig.pins["MOT_PWM"]).duty == 0
     rig.press("STOP", False)
     rig.run_ms(50)
     assert rig.host.call("status")["reason"] == "stop_button"
@@ -210,8 +211,7 @@ def test_stop_button_cuts_within_two_ticks(boards):
 @pytest.mark.emulator_long
 @pytest.mark.parametrize("micropython", ["1.24.1", "1.20.0"])
 def test_installed_as_sources_it_runs_too(boards, micropython):
-    rig = boards.make(micropython, form="source")
-    assert rig.host.call("hello", timeout_us=10e6)["sim"] is False
+    rig = boards.ready(boards.make(micropython, form="source"))
     start(rig)
     assert rig.host.call("status")["fault"] is None
     rig.pico.interrupt()
