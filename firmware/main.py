@@ -2,7 +2,7 @@
 
 Ctrl-C (byte 0x03) raises KeyboardInterrupt inside the app: the guard leaves the motor off and stops the
 watchdog, and MicroPython leaves a REPL, so that `mpremote` works as everyone expects. Any other error leaves
-a record for the journal, and a restart unless it came right after the start.
+a record for the journal, and a restart; right after the start it leaves a REPL, unless the watchdog runs.
 """
 
 from boot import safe
