@@ -271,8 +271,8 @@ class App:
             self._failed = failed
         if selftest.state == "passed":
             self.session.blocks = blocks & ~sessions.SELFTEST
-        else:
-            self.session.blocks = blocks | sessions.SELFTEST
+        elif selftest.state == "failed":
+            self.session.blocks = blocks | sessions.SELFTEST  # while a new round runs, the last one counts
 
     def _new_fault(self):
         fault = self._fault_seen = self.safety.fault

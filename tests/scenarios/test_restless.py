@@ -30,9 +30,9 @@ class Restless:
         self.nameless = False  # an error without name or remedy came
         self.acts: list[Callable[[], None]] = [
             self.start, self.start, self.start, self.level, self.level, self.level, self.pause_or_resume,
-            self.button, self.button, self.button, self.hand, self.hand, self.settings, self.clear, self.wait,
-            self.wait, self.stop, self.block, self.sensor, self.supply, self.cable, self.silence, self.reset,
-            self.power, self.ctrl_c, self.noise, self.heat,
+            self.button, self.button, self.button, self.hand, self.hand, self.settings, self.clear,
+            self.clear, self.wait, self.wait, self.stop, self.block, self.sensor, self.supply, self.cable,
+            self.silence, self.reset, self.power, self.ctrl_c, self.noise, self.heat,
         ]  # fmt: skip
 
     def go(self) -> None:
@@ -110,7 +110,7 @@ class Restless:
         self.board.plant.supply_override_v = None
 
     def heat(self) -> None:
-        self.board.plant.heat.soak(self.rng.choice([5.0, 25.0, 25.0, 44.0, 60.0]))
+        self.board.plant.heat.soak(self.rng.choice([20.0, 25.0, 30.0, 42.0]))
 
     def cable(self) -> None:
         self.stage.keepalive = False
@@ -159,6 +159,7 @@ def test_restless_hands_break_no_promise(seed: int) -> None:
         stage.rpc("session.stop")
         stage.run_s(1)
         status = stage.rpc("status")
+        stage.finish()
     except NotRunning as e:
         pytest.fail(f"{e}\n" + "\n".join(stage.result.transcript[-30:]))
     assert status["state"] == "IDLE"
