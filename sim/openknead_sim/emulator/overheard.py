@@ -24,7 +24,7 @@ class Overheard:
         self._pico = pico
         self._observer = observer
         self._settings: dict[str, int | bool] = {**DEFAULTS, **settings}
-        self._requests: dict[int, dict[str, Any]] = {}
+        self._requests: dict[object, dict[str, Any]] = {}
         self._sent = bytearray()
         self._received = bytearray()
         self._state = "IDLE"
@@ -37,7 +37,7 @@ class Overheard:
             self._observer.stop(round(self._pico.now_us))
         self._sent += data
         for message in _messages(self._sent):
-            self._requests[message["id"]] = message
+            self._requests[message.get("id")] = message
 
     def _device_says(self, data: bytes) -> None:
         self._received += data
@@ -45,9 +45,9 @@ class Overheard:
             if message.get("method") == "event":
                 self._event(message["params"])
             elif "result" in message:
-                request = self._requests.pop(message["id"], None)
+                request = self._requests.pop(message.get("id"), None)
                 if request:
-                    self._granted(request["method"], request["params"], message["result"])
+                    self._granted(request["method"], request.get("params", {}), message["result"])
         if self._received.endswith(PROMPT):  # the app has gone
             self._restarted()
 
