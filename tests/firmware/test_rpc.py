@@ -223,6 +223,17 @@ def test_dropped_samples_show_as_a_gap():
     assert max(b - a for a, b in zip(seqs, seqs[1:])) > 70
 
 
+def test_a_host_can_neither_feed_nor_arm_nor_inject():
+    bench = Bench()
+    before = bench.call("status")
+    for method in ("interlock.feed", "interlock.arm", "feed", "arm", "inject", "watchdog.feed"):
+        assert bench.call(method)["data"]["name"] == "unknown_method"
+    bench.start()
+    refused = bench.call("session.start", level=1, run_s=60)  # arming twice
+    assert [row["name"] for row in refused["data"]["refusals"]] == ["running"]
+    assert bench.call("session.stop")["state"] == before["state"]
+
+
 def test_errors_and_methods_are_documented():
     for code, error, message, remedy in errors.ERRORS:
         assert code < -32000
