@@ -17,7 +17,8 @@ from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from matrix import BY_NAME, CASES, Case, Outcome, play, used_flash
+from cases import BY_NAME, CASES
+from matrix import Case, Outcome, play, used_flash
 from sessions import Calm, use
 
 WORKERS = 2

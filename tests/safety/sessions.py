@@ -1,7 +1,7 @@
 """Sessions in which nothing fails: hands that press, lift and stroke, minds that change, busy hosts.
 
-Whatever the device complains of in one of them is a false alarm: a fault, a self-test that fails, a start that
-is refused, a restart, a promise that the observer sees broken, a journal that tells another story.
+Whatever the device complains of in one of them is a false alarm: a fault, a self-test that fails, a start
+that is refused, a restart, a promise that the observer sees broken, a journal that tells another story.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from matrix import BY_NAME, CASES, play
+from cases import BY_NAME, CASES
+from matrix import play
 from openknead_sim import inject
 from openknead_sim.virtual import VirtualBoard
 from sessions import use
