@@ -255,14 +255,16 @@ class Safety:
         if self.fault:
             self.more += 1
             return
-        if code == faults.STALL and self._turning():
-            code = faults.NO_ROTATION
-        self.fault = code
+        self.fault = self._why_still() if code == faults.STALL else code
 
-    def _turning(self):
-        """Whether voltage and current say that the motor turns as demanded."""
+    def _why_still(self):
+        """What a rate far below the demand comes from, as voltage and current tell it."""
         sense = self._sense
-        return sense.current_ma < TURNING_MA and sense.emf_opm * 3 > self._drive.demand_opm * 2
+        if sense.current_ma < _NO_CURRENT_MA:
+            return faults.CURRENT_SENSOR
+        if sense.current_ma < TURNING_MA and sense.emf_opm * 3 > self._drive.demand_opm * 2:
+            return faults.NO_ROTATION
+        return faults.STALL
 
     def _check_heat(self, channel):
         sense = self._sense

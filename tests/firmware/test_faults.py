@@ -58,6 +58,14 @@ def test_a_silent_tach_on_a_turning_motor_is_no_rotation():
     assert fault(bench) == "no_rotation"
 
 
+def test_a_motor_that_stands_without_current_is_not_connected():
+    bench = running(level=5, after_ms=15_000)
+    spin(bench, 0)
+    bench.board.adc_current = 0
+    assert time_to_fault_ms(bench, 1_000) <= 500
+    assert fault(bench) == "current_sensor"
+
+
 def test_a_motor_that_speeds_up_while_off_is_named():
     bench = running()
     bench.call("session.stop")
