@@ -146,6 +146,8 @@ def test_a_stall_is_judged_from_500_opm_of_demand():
 
 def test_a_motor_that_turns_by_voltage_and_current_is_no_stall():
     for current_ma, emf_opm, name in (
+        (19, 1_001, "current_sensor"),  # nothing is connected
+        (20, 1_001, "no_rotation"),
         (999, 1_001, "no_rotation"),
         (1_000, 1_001, "stall"),
         (999, 1_000, "stall"),
@@ -261,6 +263,26 @@ def test_off_takes_30_ms_until_it_is_judged():
     watched.rest()
     watched.sense.fast_ma = 151
     assert watched.until_fault() == ("current_sensor", 54)
+    watched = settled()
+    for _ in range(2):  # and so after every use
+        watched.safety.motor_stopped()
+        watched.motor_on = False
+        watched.sense.fast_ma = 0
+        watched.tick(6)
+        assert not watched.safety.fault
+        watched.rest()
+        watched.tick(600)
+        watched.motor_on = True
+        watched.sense.sound()
+        watched.safety.motor_started()
+        watched.tick(10)
+
+
+def test_after_a_reset_the_motor_may_coast_until_the_tach_knows():
+    for quiet_ticks, expected in ((30, ("uncommanded_motion", 490)), (31, ("uncommanded_motion", 21))):
+        watched = Watched(motor_on=False).tick(quiet_ticks)
+        watched.sense.rate_opm = 1_500
+        assert watched.until_fault() == expected
 
 
 def test_coasting_only_slows_down():
@@ -456,7 +478,7 @@ def test_the_supply_may_fall_by_15_percent_at_the_start():
         watched.sense.supply_mv = mv
         watched.tick(8)
         assert not watched.safety.fault
-        watched.tick(100)
+        watched.tick(4)
         assert faults.fault_name(watched.safety.fault) == expected, (mv, wait)
     watched = Watched()
     for _ in range(10):  # shorter dips are no fault
@@ -560,3 +582,40 @@ def test_a_motor_that_is_off_has_no_stall_but_may_be_hot():
 
 def test_only_low_memory_lets_the_motor_run_down():
     assert [row[1] for row in faults.FAULTS if faults.ramps(row[0])] == ["heap_low"]
+
+
+def test_the_table_has_the_numbers_of_the_design():
+    """name: limit, fault, hysteresis, debounce in ms; the codes count from 1 in this order."""
+    assert [row[1:2] + row[4:8] for row in faults.FAULTS] == [
+        ("over_current", "current_limit_ma", 2_600, 0, 20),
+        ("stall", None, None, 0, 200),
+        ("motor_hot", 800, 900, 50, 200),
+        ("driver_hot", 850, 1_000, 50, 200),
+        ("handle_hot", 430, 480, 20, 200),
+        ("battery_critical", "3300 a cell, 10500 on mains", "3000 a cell, 9000 on mains", 600, 500),
+        ("motor_sensor", None, None, 0, 200),
+        ("driver_sensor", None, None, 0, 200),
+        ("handle_sensor", None, None, 0, 200),
+        ("current_sensor", None, 20, 0, 500),
+        ("tick_overrun", None, 50, 0, 0),
+        ("runaway", None, 500, 0, 150),
+        ("no_rotation", None, None, 0, 200),
+        ("uncommanded_motion", None, 300, 0, 200),
+        ("driver_fault", None, None, 0, 0),
+        ("adc_reference", None, 1_638, 0, 200),
+        ("supply_high", None, "4300 a cell, 14500 on mains", 0, 200),
+        ("supply_dip", None, 15, 0, 80),
+        ("interlock_tripped", None, None, 0, 30),
+        ("interlock_failed", None, None, 0, 30),
+        ("clock_jump", None, 900, 0, 0),
+        ("session_overrun", None, 901, 0, 0),
+        ("heap_low", None, 12_000, 0, 0),
+        ("flash_failed", None, None, 0, 0),
+        ("firmware_changed", None, None, 0, 0),
+        ("watchdog_reset", None, None, 0, 0),
+        ("crashed", None, None, 0, 0),
+    ]
+    assert [row[0] for row in faults.FAULTS] == list(range(1, 28))
+    assert faults.limiter_names(faults.LIMIT_HEAT | faults.LIMIT_CURRENT) == ["current", "heat"]
+    assert faults.fault_name(faults.CRASHED) == "crashed"
+    assert faults.fault_name(faults.NONE) is None
