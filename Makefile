@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench mutants emulator clean
+.PHONY: help demo test check bench mutants safety emulator clean
 
 help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
@@ -11,6 +11,7 @@ help:
 	@echo "make check     lint, types, MicroPython's compiler, generated documents"
 	@echo "make bench     measure, print the figures, write build/bench.json"
 	@echo "make mutants   break the safety modules piece by piece: do the tests notice?"
+	@echo "make safety    measure what the safety case quotes; takes an hour"
 	@echo "make emulator  all tests on the emulated Pico; needs a MicroPython image"
 	@echo "make clean     remove .venv and build"
 
@@ -37,6 +38,9 @@ bench: $(VENV)/installed
 
 mutants: $(VENV)/installed
 	$(BIN)/python tests/mutants/run.py $(ARGS)
+
+safety: $(VENV)/installed
+	$(BIN)/python tests/safety/run.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist

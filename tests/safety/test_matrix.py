@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from cases import BY_NAME, CASES
 from matrix import play
@@ -9,6 +13,7 @@ from openknead_sim import inject
 from openknead_sim.virtual import VirtualBoard
 from sessions import use
 
+ROOT = Path(__file__).resolve().parents[2]
 POINTS = range(900, 903)
 SESSIONS = range(900, 920)
 SHORT = [case.name for case in CASES if not case.longest]
@@ -47,8 +52,22 @@ def test_a_button_that_is_shorted_starts_nothing(button: str) -> None:
 
 
 def test_every_fault_is_in_the_matrix() -> None:
-    """But those that only a restart can tell of are named here, so that a new fault is not forgotten."""
     with VirtualBoard() as board:
         faults = [row["name"] for row in board.rpc("schema", section="faults")["items"]]
     accepted = {name for case in CASES for name in case.accepted}
     assert [name for name in faults if name not in accepted] == []
+
+
+def test_the_safety_case_quotes_failures_that_are_tried() -> None:
+    hazards = tomllib.loads((ROOT / "docs" / "safety_case.toml").read_text(encoding="utf-8"))["hazard"]
+    quoted = [name for h in hazards for control in h["control"] for name in control.get("failures", ())]
+    assert [name for name in quoted if name not in BY_NAME] == []
+
+
+def test_a_failure_that_is_not_noticed_is_found_out() -> None:
+    """The matrix is no rubber stamp: what nobody can notice, and a wrong name, are problems."""
+    assert "not detected" in str(
+        play(replace(BY_NAME["host silent"], injection="host_not_reading"), 1).problem
+    )
+    assert "wrong name" in str(play(replace(BY_NAME["cable out"], accepted=("completed",)), 1).problem)
+    assert "instead of" in str(play(replace(BY_NAME["rotor blocked"], off_ms=1), 1).problem)
