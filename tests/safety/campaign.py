@@ -92,6 +92,15 @@ class Report:
             found["false_alarms"] = self.false_alarms
         return found
 
+    def as_dict(self, points: int) -> dict[str, object]:
+        """For the documents; points: of operation that were asked for."""
+        return {
+            "points": points,
+            "sessions": self.sessions,
+            "session_h": round(self.session_s / 3600, 1),
+            "rows": [row.as_row() for row in self.rows],
+        }
+
 
 class Progress:
     """A line that says how far it is, every few seconds."""

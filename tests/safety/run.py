@@ -29,9 +29,10 @@ TARGET = ROOT / "build" / "safety.json"
 QUOTED = ROOT / "docs" / "safety-figures.json"
 MUTANTS = ROOT / "build" / "mutants.json"
 CAP_S = 905.0
-EMULATOR = ("tests/emulator/test_interlock.py", "tests/emulator/test_watchdog.py")
-POWER_CUTS = ("tests/scenarios/test_power_cuts.py", "tests/emulator/test_power_cuts.py")
-
+TESTS = {
+    "emulator": ("tests/emulator/test_interlock.py", "tests/emulator/test_watchdog.py"),
+    "power_cuts": ("tests/scenarios/test_power_cuts.py", "tests/emulator/test_power_cuts.py"),
+}
 FAILED = "its tests fail"
 
 Values = Sequence[float]
@@ -76,21 +77,14 @@ PARTS = ("campaign", "emulator", "mutants", "power_cuts")
 Measured = dict[str, float | str]  # a value, or why there is none
 
 
-def of_tests(part: str, files: Sequence[str], long: bool) -> Measured:
+def of_tests(part: str, long: bool) -> Measured:
     """The figures that tests leave in pytest's report; a failure spoils all of them."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            f"--junitxml={report}",
-            *files,
-        ]
-        done = subprocess.run([*command, *(() if long else ("-m", "not emulator_long"))], cwd=ROOT)
+        options = ["-q", "--import-mode=importlib", f"--junitxml={report}"]
+        if not long:
+            options += ["-m", "not emulator_long"]
+        done = subprocess.run([sys.executable, "-m", "pytest", *options, *TESTS[part]], cwd=ROOT)
         found = properties(report) if report.exists() else {}
     names = [name for name, figure in FIGURES.items() if figure.part == part]
     if done.returncode:
@@ -169,29 +163,20 @@ def main() -> int:
         parser.error(f"unknown part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     parts = options.parts or PARTS
     full = options.points >= campaign.POINTS and options.sessions >= campaign.SESSIONS
-    kept = json.loads(TARGET.read_text()) if TARGET.exists() else {}
-    quoted = json.loads(QUOTED.read_text(encoding="utf-8")) if QUOTED.exists() else {}
     measured: Measured = {}
-    failed = False
+    played = None
     for part in parts:
         print(f"— {part}", flush=True)
         if part == "campaign":
-            report = campaign.run(CASES, options.points, options.sessions, options.seed)
-            campaign.show(report)
-            failed = bool(report.problems)
-            measured |= report.figures()
-            quoted["campaign"] = {
-                "points": options.points,
-                "sessions": report.sessions,
-                "session_h": round(report.session_s / 3600, 1),
-                "rows": [row.as_row() for row in report.rows],
-            }
-        elif part == "emulator":
-            measured |= of_tests(part, EMULATOR, options.long)
+            played = campaign.run(CASES, options.points, options.sessions, options.seed)
+            campaign.show(played)
+            measured |= played.figures()
         elif part == "mutants":
             measured |= of_mutants()
         else:
-            measured |= of_tests(part, POWER_CUTS, options.long)
+            measured |= of_tests(part, options.long)
+    # Read this late: other parts may have been measured at the same time.
+    kept = json.loads(TARGET.read_text()) if TARGET.exists() else {}
     for name in FIGURES:
         before = kept.get(name, {"value": None, "why": "not measured yet"})
         measured.setdefault(name, before["why"] if before["value"] is None else before["value"])
@@ -206,14 +191,23 @@ def main() -> int:
     below = missed(figures)
     print(f"{TARGET.relative_to(ROOT)}: " + (f"missed: {', '.join(below)}" if below else "every aim is met"))
     if full:
-        quoted |= {
-            "measured": datetime.date.today().isoformat(),
-            "micropython": micropythons(),
-            "figures": figures,
-        }
-        QUOTED.write_text(json.dumps(quoted, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"{QUOTED.relative_to(ROOT)}: written; docs/generate.py puts it into the documents")
-    return 1 if below or failed or FAILED in measured.values() else 0
+        quote(figures, played and played.as_dict(options.points))
+    wrong = played is not None and played.problems
+    return 1 if below or wrong or FAILED in measured.values() else 0
+
+
+def quote(figures: dict[str, dict[str, Any]], played: dict[str, Any] | None) -> None:
+    """Write what the documents quote. played: the campaign; None: the one before still counts."""
+    quoted = json.loads(QUOTED.read_text(encoding="utf-8")) if QUOTED.exists() else {}
+    quoted |= {
+        "measured": datetime.date.today().isoformat(),
+        "micropython": micropythons(),
+        "figures": figures,
+    }
+    if played:
+        quoted["campaign"] = played
+    QUOTED.write_text(json.dumps(quoted, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"{QUOTED.relative_to(ROOT)}: written; docs/generate.py puts it into the documents")
 
 
 if __name__ == "__main__":

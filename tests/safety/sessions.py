@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from matrix import used_flash
 from openknead_sim.flash import Flash
@@ -47,7 +48,7 @@ class Person:
         _share, low, high = rng.choices(LENGTHS_S, [row[0] for row in LENGTHS_S])[0]
         self.run_s = min(rng.uniform(low, high), longest_s)
         least = LEAST_CHARGE + 0.2 * (self.run_s > 300)
-        board = {"ambient_c": rng.uniform(5.0, 35.0), "charge": rng.uniform(least, 1.0)}
+        board: dict[str, Any] = {"ambient_c": rng.uniform(5.0, 35.0), "charge": rng.uniform(least, 1.0)}
         if rng.random() < 0.5:  # a motor off the shelf, not the reference
             params, reference = specimen(seed), Params()
             names = (row[0] for row in PARAMS)
