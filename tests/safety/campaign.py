@@ -22,6 +22,7 @@ WORKERS = 2
 POINTS = 200
 SESSIONS = 1000
 LONGEST_SHARE = 10  # a failure that takes a quarter of an hour to show is tried at a tenth of the points
+TASKS = 100
 SHOW_S = 5.0
 STALL = ("rotor blocked", "shaft braked")
 Result = TypeVar("Result", Outcome, Calm)
@@ -127,7 +128,8 @@ def run(cases: Sequence[Case], points: int, sessions: int, seed: int = 1) -> Rep
     """Play all of it in two processes. points: trials of each case; seed: 0… ."""
     report = Report()
     used_flash()  # made once, before the processes are forked
-    with get_context("fork").Pool(WORKERS) as pool:
+    # A board that is left in the middle of its firmware's endless loop is never freed: new processes are.
+    with get_context("fork").Pool(WORKERS, maxtasksperchild=TASKS) as pool:
         jobs = [
             (case.name, seed + n)
             for case in sorted(cases, key=_is_short)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from openknead_sim.rig import MOT_PWM, RUN_REQ
 from openknead_sim.rpc import RpcError
 from openknead_sim.scenario_file import Scenario
 from openknead_sim.stage import KEEPALIVE, Stage
-from openknead_sim.virtual import NotRunning
 
 TICK_MS = 10
 STEP_S = TICK_MS / 1000
@@ -214,14 +214,13 @@ class Trial:
         outcome = self.outcome
         try:
             self._play()
-        except (NotRunning, PowerCut) as e:
-            outcome.problem = f"{e!r}; reported {self.reported_names()}"
         except RpcError as e:
             outcome.problem = f"{e} {e.data}"
+        except (Exception, PowerCut) as e:  # one trial's trouble is no reason to lose all the others
+            outcome.problem = f"{e!r}; reported {[text for _, text in self.stage.events]}"
+        with suppress(PowerCut):
+            self.board.power_cut()  # a firmware in the middle of its endless loop is never freed
         return outcome
-
-    def reported_names(self) -> list[str]:
-        return [text for _, text in self.stage.events]
 
     def _play(self) -> None:
         case, stage, outcome = self.case, self.stage, self.outcome
@@ -247,7 +246,7 @@ class Trial:
             if mend_us and self.now_us >= mend_us:
                 mend_us = None
                 inject.mend(self.board, case.injection)
-                self.board.send(b"\n")  # the line that was cut off ends here
+                self.board.send(b"\n?\n")  # ends the line that was cut off, and the device's with an error
             if shows_us is None:
                 assert case.since is not None
                 shows_us = case.since(self)

@@ -183,4 +183,7 @@ class Person:
 
 def use(seed: int, longest_s: float = FULL_LENGTH_S) -> Calm:
     """One fault-free session, all of it drawn from the seed."""
-    return Person(seed, longest_s).use()
+    person = Person(seed, longest_s)
+    calm = person.use()
+    person.board.power_cut()
+    return calm
