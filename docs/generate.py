@@ -310,16 +310,14 @@ def missing(schema: ModuleType) -> list[str]:
     faults_known = [row["name"] for row in items(schema, "faults")]
     found += [f"no hazard has the fault {name}" for name in faults_known if name not in hazardous]
     found += [f"there is no fault {name}" for name in hazardous if name not in faults_known]
-    run = measured()
     for hazard in case()["hazard"]:
         for control in hazard["control"]:
             if control["layer"] not in _titles():
                 found.append(f"{hazard['name']}: no layer {control['layer']}")
             found += [f"{hazard['name']}: no {place}" for place in control["code"] if not _is_there(place)]
             found += [f"{hazard['name']}: no {test}" for test in control["tests"] if not _is_there(test)]
-            if run:
-                known = {*run.get("figures", ()), *_failures()}
-                names = (*control.get("figures", ()), *control.get("failures", ()))
+            for key, known in (("figures", measured().get("figures")), ("failures", _failures())):
+                names = control.get(key, ()) if known else ()  # what was measured names what there is
                 found += [f"{hazard['name']}: no figure {name}" for name in names if name not in known]
     return found
 
