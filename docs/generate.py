@@ -269,7 +269,7 @@ def _value(name: str) -> str:
     figure = measured().get("figures", {}).get(name)
     if figure is None:
         return "not measured yet"
-    return f"{figure['value']} {figure['unit']}".strip() if figure["value"] is not None else figure["why"]
+    return f"{figure['value']:g} {figure['unit']}".strip() if figure["value"] is not None else figure["why"]
 
 
 def safety_figures(_schema: ModuleType) -> str:

@@ -57,13 +57,13 @@ def _farthest_from_cap(values: Values) -> float:
 RULES: dict[str, Callable[[float, float], bool]] = {
     "at most": lambda value, aim: value <= aim,
     "at least": lambda value, aim: value >= aim,
-    "to 0.1 %": lambda value, aim: abs(value - aim) <= 0.001 * aim,
+    "within 0.1 % of": lambda value, aim: abs(value - aim) <= 0.001 * aim,
 }
 FIGURES = {
     "stop_edge_us": Figure("us", "emulator", "at most", 500),
     "deadman_ms_min": Figure("ms", "emulator", "at least", 100, min),
     "deadman_ms_max": Figure("ms", "emulator", "at most", 110),
-    "cap_s": Figure("s", "emulator", "to 0.1 %", CAP_S, _farthest_from_cap),
+    "cap_s": Figure("s", "emulator", "within 0.1 % of", CAP_S, _farthest_from_cap),
     "driver_fault_edge_us": Figure("us", "emulator", "at most", 100),
     "stall_off_ms": Figure("ms", "campaign", "at most", 500),
     "overcurrent_off_ms": Figure("ms", "campaign", "at most", 30),
