@@ -34,6 +34,14 @@ RETRY_MS = const(1_000)  # after a write to flash that failed
 MAINTENANCE_FILE = "maintenance"
 
 
+def leave_maintenance(files):
+    """Whether the device was restarted for maintenance; the mark is taken away."""
+    try:
+        return files.remove(MAINTENANCE_FILE)
+    except OSError:  # the mark is there and stays: better no motor than no device
+        return True
+
+
 class App:
     """The device on a board with its files. `run` never returns; a test calls `step` or `tick` itself."""
 
@@ -52,7 +60,7 @@ class App:
         self.player = cues.Player(board, self.settings)
         self.journal = Journal(files)
         self.recorder = Recorder(self.journal, self.session, self.safety, self.sense)
-        maintenance = files.remove(MAINTENANCE_FILE)
+        maintenance = leave_maintenance(files)
         self.startup = Startup(board, files, self.safety, maintenance)
         self.selftest = Selftest(board, files, self.sense, self.startup.content)
         self.uptime_ms = 0

@@ -43,7 +43,10 @@ class Startup:
         kept = files.read(CONTENT_FILE)
         self._kept = kept is not None and kept == self.content.encode()
         if maintenance:  # the files are about to change: the next start shall take them as they are
-            files.remove(CONTENT_FILE)
+            try:
+                files.remove(CONTENT_FILE)
+            except OSError:
+                pass  # flash that refuses writes: new files will have to be agreed to
             self._kept = True
         elif kept is not None and not self._kept:
             self._latch(faults.FIRMWARE_CHANGED)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from greenlet import GreenletExit, greenlet  # type: ignore[import-untyped]
 
 from .chip import NEVER_US, PWRON_RESET, WDT_RESET, Chip
 from .crc import unframed
-from .flash import Flash
+from .flash import Flash, PowerCut
 from .packaged import new_flash
 from .plant import Hand, Plant
 from .rig import Rig
@@ -335,7 +336,8 @@ class VirtualBoard:
         firmware.parent = greenlet.getcurrent()
         self._hub = greenlet.getcurrent()
         if firmware:
-            firmware.throw()
+            with suppress(PowerCut):  # from a file that is closed on the way out
+                firmware.throw()
         if not firmware.dead:
             self._graveyard.append(firmware)  # it caught even that: never to run again
         self.chip.dead = False

@@ -160,7 +160,8 @@ def test_the_drivers_complaint_while_it_wakes_or_sleeps_is_nothing():
 
 def test_a_wrong_reference_is_a_fault_running_and_idle():
     for reading in (HALF_RAIL + 1_700, HALF_RAIL - 1_700, 0, 65_535):
-        for bench in (Bench(), running(after_ms=2_000)):
+        for make in (Bench, lambda: running(after_ms=2_000)):
+            bench = make()
             bench.board.temperatures[3] = reading
             bench.run_ms(400)
             assert fault(bench) == "adc_reference", reading
