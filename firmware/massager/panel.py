@@ -93,8 +93,8 @@ class Panel:
                     self._pressed(button, ms)
             else:
                 held[i] = 0
-                if self._down & button and not self._done & button and button == MODE:
-                    self._mode_short()
+                if self._down & button and not self._done & button:
+                    self._short(button)
                 self._down &= ~button
                 self._done &= ~button
         if stuck:
@@ -133,25 +133,21 @@ class Panel:
         if not self._down & button:
             self._down |= button
             self._events.put(events.BUTTON, button)
-            if button != MODE:
+            if button != MODE and self._session.state != sessions.IDLE:
                 self._done |= button
-                self._plus_or_minus(1 if button == PLUS else -1)
-        elif button == MODE and ms >= LONG_MS:
+                self._session.step_level(1 if button == PLUS else -1)
+        elif ms >= LONG_MS:
             self._done |= button
-            if self._session.state == sessions.IDLE:
+            if button == MODE and self._session.state == sessions.IDLE:
                 self.toggle_remote = True
             else:
                 self._session.cue = cues.REFUSED
 
-    def _plus_or_minus(self, step):
+    def _short(self, button):
+        """A button was let go. Only now does it start something: a contact that is shorted starts nothing."""
         session = self._session
-        if session.state == sessions.IDLE and step > 0:
+        if button == PLUS and session.state == sessions.IDLE:
             settings = self._settings
             session.start(settings["default_level"], settings["session_limit_s"] * 1000, sessions.BUTTON)
-        else:
-            session.step_level(step)
-
-    def _mode_short(self):
-        session = self._session
-        if not session.pause() and not session.resume():
+        elif button != MODE or not (session.pause() or session.resume()):
             session.cue = cues.REFUSED

@@ -21,6 +21,7 @@ TICK_US = const(10_000)
 NTC_R25_OHM = const(10_000)
 NTC_OPEN = const(65_000)  # ADC readings beyond these are no temperature: below -45 C, above 200 C
 NTC_SHORT = const(400)
+NTC_BACK = const(500)  # so far inside of them a reading must be to be believed again
 SEGMENTS = const(64)
 JUMP_DC = const(100)  # between two readings of a thermistor, 40 ms apart; nothing heats or cools so fast
 JUMP_READINGS = const(50)  # a jump that stays for 2 s is believed: the sensor was changed, or mended
@@ -156,7 +157,13 @@ class Sense:
             self.reference = reading
             return
         temperatures = self.temperatures_dc
-        if reading > NTC_OPEN or reading < NTC_SHORT:
+        if temperatures[channel] == INVALID:
+            reading_open = NTC_OPEN - NTC_BACK
+            reading_short = NTC_SHORT + NTC_BACK
+        else:
+            reading_open = NTC_OPEN
+            reading_short = NTC_SHORT
+        if reading > reading_open or reading < reading_short:
             temperatures[channel] = INVALID
             return
         i = reading >> 10

@@ -92,6 +92,19 @@ def test_a_button_held_ten_seconds_is_stuck_and_refuses_the_start():
     assert bench.call("status")["refusals"] == []
 
 
+def test_a_plus_that_stays_closed_starts_nothing_not_even_when_it_opens():
+    for held_ms in (3_100, 12_000):
+        bench = Bench(remote=False)
+        bench.board.buttons = buttons.PLUS
+        bench.run_ms(held_ms)
+        assert bench.app.session.state == sessions.IDLE
+        bench.board.buttons = 0
+        bench.run_ms(200)
+        assert bench.app.session.state == sessions.IDLE
+        bench.press(buttons.PLUS)
+        assert bench.app.session.state == sessions.RUNNING
+
+
 def test_a_button_down_at_power_on_starts_nothing():
     bench = Bench(remote=False, settle=False)
     bench.board.buttons = buttons.PLUS

@@ -159,3 +159,15 @@ def test_battery_percent_rises_with_the_voltage():
         last = pct
     assert last == 100
     assert sense.battery_pct(0) is None
+
+
+def test_a_nearly_open_thermistor_does_not_come_and_go():
+    sense, board = make()
+    run(sense, board)
+    for n in range(40):  # noise around the limit
+        board.temperatures[1] = 65_050 if n & 1 else 64_950
+        run(sense, board, 4)
+    assert sense.temperatures_dc[1] == INVALID
+    board.temperatures[1] = 32_768
+    run(sense, board, 8)
+    assert sense.temperatures_dc[1] == 250
