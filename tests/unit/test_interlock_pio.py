@@ -152,6 +152,18 @@ def test_all_three_fit_the_block():
     assert sum(len(assemble(name)) for name in ("deadman", "stop_guard", "session_cap")) <= 32
 
 
+def test_the_constants_are_those_in_the_program():
+    set_y, mask = 0xE040, 0xE0E0  # the operand is in the lowest five bits
+    operands = [op & 31 for op in assemble("deadman") if op & mask == set_y]
+    assert operands == [KEY_1, KEY_2, FIRMWARE.DEADMAN_COUNTS]
+
+
+def test_every_wait_looks_at_its_own_pin():
+    waits = [op for name in ("stop_guard", "session_cap") for op in assemble(name) if op >> 13 == 1]
+    assert len(waits) == 2
+    assert all(op & 31 == 0 for op in waits)
+
+
 def test_low_from_the_start():
     bench = Bench()
     bench.run_us(50_000)
