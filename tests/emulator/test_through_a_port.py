@@ -21,7 +21,7 @@ from openknead_sim.emulator import filesystem, firmware
 pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 150  # --timeout of `knead`
+PATIENCE_S = 60  # --timeout of `knead`
 COMMAND_S = 280
 PORT_IN_USE = 4  # exit code
 LEVEL_1_OPM = 1000

@@ -288,7 +288,7 @@ def test_a_signal_stops_the_session_before_the_command_ends(peer: Peer, number: 
             time.sleep(0.02)
         for t_ms in (100, 200, 300):
             peer.sample(t_ms)
-        time.sleep(0.3)
+        time.sleep(1.0)  # until it listens for signals, on a busy machine too
         process.send_signal(number)
         out, err = process.communicate(timeout=HANG)
 
