@@ -60,6 +60,12 @@ class Port:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def wait_for_the_app(self):
+        """Until it answers: a start takes half a minute of a quiet machine's time."""
+        deadline = time.monotonic() + COMMAND_S
+        while self.start("status").wait(COMMAND_S):
+            assert time.monotonic() < deadline, "the app does not answer"
+
     def motor_pins(self):
         """Function, output enable and level of the motor's pins, one line each."""
         pins = firmware.pin_map()
@@ -95,7 +101,10 @@ def serve(image, tmp_path, monkeypatch):
         command = [sys.executable, "-m", "openknead_sim.emulator.served", "--blank", "--flash", str(flash)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
             try:
-                yield Port(json.loads(process.stdout.readline())["port"])
+                port = Port(json.loads(process.stdout.readline())["port"])
+                if files is not None:
+                    port.wait_for_the_app()
+                yield port
             finally:
                 process.terminate()
         assert process.returncode == 0
