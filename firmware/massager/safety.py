@@ -115,8 +115,8 @@ class Safety:
         self._timing = 0  # codes whose timer runs, bit `1 << code`
         self._timers_ms = array("h", [0] * len(_DEBOUNCE_MS))
         self._hot_channels = 0
-        self._on_ticks = 0  # since the motor went on, or off
-        self._off_ticks = 0
+        self._on_ticks = 0  # since the motor went on
+        self._off_ticks = 0  # since it went off
         self._driven_us = 0  # motor time of this session
         self._caught = False  # whether the rate was below the demand since the motor went on
         self._risen = False  # whether the interlock rose since then

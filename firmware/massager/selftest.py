@@ -52,11 +52,10 @@ class Selftest:
         self._steps = (self._ram, self._firmware, self._sensors, self._interlock)
         self.t_ms = None  # uptime at which the round ended
         self._wait_ticks = SETTLE_TICKS
-        self._idle_ms = 0
         self.restart()
 
     def restart(self):
-        """Begin a new round; until it is over no session starts."""
+        """Begin a new round; until it is over the outcome of the last one counts."""
         self.state = "running"
         self.values = [None] * len(TESTS)
         self._at = 0
