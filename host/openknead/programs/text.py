@@ -1,0 +1,39 @@
+"""A program as the text of a file: for a file that is made rather than written by somebody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from openknead.programs.model import Program
+
+
+def dump(program: Program) -> str:
+    """The program as TOML; what `check` reads from it is equal to `program`."""
+    parts = [_pairs(_head(program))]
+    parts += [
+        "[[evidence]]\n" + _pairs(zip(("source", "finding"), row, strict=True)) for row in program.evidence
+    ]
+    parts += ["[[stage]]\n" + _pairs(stage.table().items()) for stage in program.stages]
+    return "\n".join(parts)
+
+
+def _head(program: Program) -> Iterable[tuple[str, object]]:
+    yield "name", program.name
+    for key in ("title", "purpose"):
+        if text := getattr(program, key):
+            yield key, text
+    if program.areas != tuple(dict.fromkeys(stage.area for stage in program.stages if stage.area)):
+        yield "areas", program.areas
+    if program.cautions:
+        yield "cautions", program.cautions
+
+
+def _pairs(pairs: Iterable[tuple[str, object]]) -> str:
+    return "".join(f"{key} = {_value(value)}\n" for key, value in pairs)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
