@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openknead import journal, ports
 from openknead.channel import Channel
@@ -18,9 +18,17 @@ from openknead.journal import Record
 from openknead.keeper import Keeper
 from openknead.link import BUSY_RETRY_S, open_link
 from openknead.model import Event, Hello, Sample, SampleReader, SessionEnd, SessionState, Setting, Status
+from openknead.programs import STEADY
 from openknead.schema import Items, Schema
 from openknead.selftest import SelftestReport
 
+if TYPE_CHECKING:
+    from openknead.programs.limits import Limits
+    from openknead.programs.model import Program
+    from openknead.programs.remote import Entry, Programs
+    from openknead.programs.transfer import Progress
+
+MINUTES = 10.0  # of a session, unless told otherwise
 RESTART_S = 5.0  # a Pico is gone within a second
 SELFTEST_S = 30.0  # a round takes a few seconds, more while the device has to talk
 SELFTEST_POLL_S = 0.1
@@ -174,20 +182,55 @@ class Device(Closing):
 
     # -- sessions ----------------------------------------------------------------------------------
 
-    def start(self, level: int, minutes: float = 10.0) -> SessionState:
-        """Start a session: soft start, then up to `level` (1…max_level) for `minutes`.
+    def start(
+        self,
+        level: int | None = None,
+        minutes: float | None = None,
+        *,
+        program: str | None = None,
+        shift: int = 0,
+        area: str = "",
+    ) -> SessionState:
+        """Start a session: soft start, then up to `level` (1…max_level) for `minutes` (None: 10).
 
+        area: what is worked on, a label such as "calf_left". With `program` instead of a level: that program,
+        all its levels shifted by `shift`; it has its own time and areas.
         The heartbeat is sent by a thread of this process until the session ends; when the process ends,
-        so does the session. Raises Refused with every reason at once.
+        so does the session. Raises Refused with every reason at once, ProgramInvalid, UnknownProgram, and
+        ValueError for what does not go together.
         """
+        plain = program is None or program == STEADY
+        if (level is None) == plain or (shift if plain else minutes or area):
+            raise ValueError("give a level, with minutes and area if you like; or a program, with a shift")
+        if plain:
+            params: dict[str, Any] = {"level": level, "run_s": round((minutes or MINUTES) * 60)}
+            params |= {"area": area} if area else {}
+        else:
+            length_s = {entry.name: entry.total_s for entry in self.programs()}
+            params = {"program": program, "run_s": length_s.get(str(program), 1)}
+            params |= {"shift": shift} if shift else {}
         host_timeout_s = float(self.get("host_timeout_s"))
         self.channel.background()
-        state = SessionState.of(self.call("session.start", level=level, run_s=round(minutes * 60)))
+        state = SessionState.of(self.call("session.start", **params))
         self._keeper.start(host_timeout_s)
         return state
 
+    def skip(self) -> SessionState:
+        """Go on to the program's next stage; the session gets shorter. WrongState when there is none."""
+        return SessionState.of(self.call("session.skip"))
+
+    def back(self) -> SessionState:
+        """Back to the start of this stage, within its first 3 s of the one before; the session gets longer.
+
+        WrongState when it would get longer than allowed, or plays no program.
+        """
+        return SessionState.of(self.call("session.back"))
+
     def set_level(self, level: int) -> SessionState:
-        """Change the running session's level; the device slews at most one level per `slew_s`."""
+        """Change the running session's level; the device slews at most one level per `slew_s`.
+
+        In a program all its levels are shifted by as much.
+        """
         return SessionState.of(self.call("session.level", level=level))
 
     def pause(self) -> SessionState:
@@ -327,6 +370,58 @@ class Device(Closing):
         """Take settings (None: all) back to their defaults, in RAM; the names that changed."""
         params: dict[str, Any] = {} if names is None else {"names": list(names)}
         return list(self._value("settings.reset", "changed", **params))
+
+    # -- programs ----------------------------------------------------------------------------------
+
+    def programs(self) -> list[Entry]:
+        """The programs on the device: those built in, then the user's own."""
+        return self._programs().entries()
+
+    def program(self, name: str) -> Program:
+        """A program of the device, with the texts of its file, or those that the firmware tells.
+
+        "steady" has no stages. Raises UnknownProgram, DeviceError for one that is damaged.
+        """
+        return self._programs().read(name, self.schema("programs"))
+
+    def push_program(
+        self, source: bytes, *, replace: bool = False, progress: Progress | None = None
+    ) -> tuple[Entry, bool]:
+        """Check a program file's content, put it on the device and read it back.
+
+        Returns the program as the device has it, and whether it was written: an equal one is left alone.
+        replace: also over another one of that name; progress: called with bytes done, bytes in all.
+        Raises ProgramFileError, ProgramExists, ProgramSpace, NotKept, MotorRunning, StorageError.
+        """
+        return self._programs().push(source, replace, progress)
+
+    def pull_program(self, name: str) -> bytes:
+        """The file that was pushed as program `name`, byte for byte.
+
+        Raises UnknownProgram, also for one that is built in, and DocumentError for what no host has sent.
+        """
+        return self._programs().pull(name)
+
+    def remove_program(self, name: str) -> None:
+        """Delete one of the user's own programs. Raises UnknownProgram, MotorRunning."""
+        self._programs().remove(name)
+
+    def select_program(self, name: str) -> str:
+        """Choose what the device's start button plays; its name. Raises UnknownProgram, MotorRunning."""
+        return self._programs().select(name)
+
+    def limits(self) -> Limits:
+        """What this device's settings and areas ask of a program."""
+        from openknead.programs.limits import Limits
+
+        return Limits.of(self.get_all(), [(area["name"], area["sides"]) for area in self.schema("areas")])
+
+    def _programs(self) -> Programs:
+        """Loaded when first used: most of what hosts do has nothing to do with program files."""
+        require(self.hello, "programs", self.port)
+        from openknead.programs.remote import Programs
+
+        return Programs(self.call)
 
     # -- care --------------------------------------------------------------------------------------
 

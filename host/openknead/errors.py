@@ -193,6 +193,22 @@ class CauseLasts(DeviceError):
     """The fault (`data["fault"]`) cannot be cleared while its cause lasts."""
 
 
+class ProgramInvalid(DeviceError):
+    """The program is not sound or does not fit the settings: `data` has stage, field and why."""
+
+
+class UnknownProgram(DeviceError):
+    """The device has no program of that name."""
+
+
+class ProgramSpace(DeviceError):
+    """The device has as many programs as it can keep."""
+
+
+class TransferBroken(DeviceError):
+    """A part of a program is missing or damaged; what the device had before is intact."""
+
+
 _CLASSES: dict[int, type[DeviceError]] = {
     -32010: Refused,
     -32011: WrongState,
@@ -205,6 +221,10 @@ _CLASSES: dict[int, type[DeviceError]] = {
     -32030: StorageError,
     -32031: StorageError,
     -32040: CauseLasts,
+    -32050: ProgramInvalid,
+    -32051: UnknownProgram,
+    -32052: ProgramSpace,
+    -32053: TransferBroken,
 }
 
 

@@ -76,6 +76,10 @@ class Status:
     tick_worst_us: int
     boot: str | None  # why the device started: "power_on", "reset", "watchdog", "crash", "soft_reset"
     selftest: str | None  # "running", "passed" or "failed"
+    program: str | None  # the one that is played; None: none, or firmware without
+    stage: int | None  # of it, from 1
+    stage_left_ms: int | None
+    shift: int  # levels that all of its levels are shifted by
 
     @staticmethod
     def of(result: Mapping[str, Any]) -> Status:
@@ -123,6 +127,7 @@ class Sample:
     remaining_ms: int
     limiters: tuple[str, ...]
     fault: str | None  # the latched fault's name
+    stage: int | None  # of the program, from 1; 0: no program
 
 
 class SampleReader:
@@ -166,7 +171,7 @@ _STATE, _LIMITERS, _FAULT = (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened. name: "state", "cue", "fault", "limiter", "button" or "boot"; value: which.
+    """Something happened. name: "state", "cue", "fault", "limiter", "button", "stage", …; value: which.
 
     The value of "limiter" is the names of all limiters now at work, "" when the last one let go.
     """
@@ -219,11 +224,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """The answer to a session request. remaining_ms: until the session's end, 0 without one."""
+    """The answer to a session request. remaining_ms: until the session's end, 0 without one.
+
+    warnings: limits of the dose that the session which was just started comes near.
+    """
 
     state: str
     level: int
     remaining_ms: int
+    warnings: tuple[str, ...] = ()
 
     @staticmethod
     def of(result: Mapping[str, Any]) -> SessionState:
@@ -231,6 +240,7 @@ class SessionState:
             state=str(result.get("state", "")),
             level=int(result.get("level") or 0),
             remaining_ms=int(result.get("remaining_ms") or result.get("run_ms") or 0),
+            warnings=tuple(map(str, result.get("warnings") or ())),
         )
 
 

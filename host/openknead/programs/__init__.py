@@ -10,3 +10,5 @@
 A file is what a user writes and shares (`check`, `table`, `text`); a document is what the device keeps, the
 file inside it (`document`, `transfer`); a `model.Program` is what both stand for.
 """
+
+STEADY = "steady"  # the program that is a level and a time, no list of stages

@@ -74,10 +74,13 @@ def load(source: bytes, file: str, limits: Limits = DEFAULTS) -> Report:
     return report
 
 
-def of_wire(name: str, stages: Iterable[Wire]) -> Program:
-    """The program that a device tells. Raises ValueError for one that no device can have."""
+def of_wire(name: str, stages: Iterable[Wire], **texts: Any) -> Program:
+    """The program that a device tells. Raises ValueError for one that no device can have.
+
+    texts: further keys of a file, as in one.
+    """
     listed = [list(stage) for stage in stages]
-    file = {"name": name, "stage": [_table(stage) for stage in listed]}
+    file = {**texts, "name": name, "stage": [_table(stage) for stage in listed]}
     judge = Judge("", DEFAULTS)
     judge.file(file, own=False)
     if judge.found:

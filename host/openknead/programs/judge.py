@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from openknead.programs import reach, table
+from openknead.programs import STEADY, reach, table
 from openknead.programs.limits import Limits
 from openknead.programs.lines import Lines, Path
 from openknead.programs.model import Program
@@ -59,8 +59,8 @@ class Judge:
     def file(self, file: Mapping[str, Any], own: bool = True) -> None:
         """own: a file of a user's, whose name is not one that the device keeps for itself."""
         self._table((), file, table.FILE)
-        if own and file.get("name") == table.STEADY:
-            self._add(("name",), f"{table.STEADY} is built in", "choose another name")
+        if own and file.get("name") == STEADY:
+            self._add(("name",), f"{STEADY} is built in", "choose another name")
         stages = file.get("stage")
         if not isinstance(stages, list):
             return
@@ -253,8 +253,8 @@ def _suggestion(given: Any, known: Sequence[str]) -> str:
     if near:
         return f"did you mean {' or '.join(near)}?"
     if table.AREAS[0] in known:
-        some = ", ".join((*table.PAIRED, ""))
-        return f"there are {some}each also with _left or _right, and lower_back, upper_back"
+        paired, unpaired = ", ".join(table.PAIRED), ", ".join(table.UNPAIRED)
+        return f"there are {paired}, each also with _left or _right, and {unpaired}"
     return f"there are {', '.join(known)}"
 
 

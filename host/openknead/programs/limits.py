@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-from openknead.programs.table import AREAS, LEVELS
+from openknead.programs.table import AREAS, LEVELS, sided
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,11 @@ class Limits:
     device: bool = False
 
     @staticmethod
-    def of(settings: Mapping[str, int | bool], areas: tuple[str, ...]) -> Limits:
-        """From the values that `Device.get_all` gives, and the labels of its section "areas"."""
+    def of(settings: Mapping[str, int | bool], areas: Iterable[tuple[str, bool]]) -> Limits:
+        """From what `Device.get_all` gives, and the device's areas: name, whether it has sides."""
         known = {field.name: int(settings[field.name]) for field in fields(Limits) if field.type == "int"}
-        return Limits(**known, areas=areas, device=True)
+        labels = tuple(label for base, paired in areas for label in (sided(base) if paired else (base,)))
+        return Limits(**known, areas=labels, device=True)
 
     def __str__(self) -> str:
         whose = "the device's settings" if self.device else "the defaults, --device takes a device's settings"

@@ -11,7 +11,6 @@ TOTAL_MAX_S = 900  # no session is longer
 PERIOD_MIN_S = 2
 DOCUMENT_MAX = 3072  # bytes of a program on the device, the file compressed in it
 PROGRAMS_MAX = 8  # of one's own on a device
-STEADY = "steady"  # the program that is no list of stages
 
 NAME = "[a-z][a-z0-9-]{0,23}"
 LINE = "[^\\x00-\\x1f\\x7f-\\x9f]+"  # no control characters: files are shared, and shown on terminals
@@ -21,10 +20,15 @@ PAIRED = (
     *("foot", "calf", "shin", "hamstring", "quadriceps", "inner_thigh", "outer_thigh", "glute"),
     *("shoulder", "arm", "forearm", "hand"),
 )
-AREAS = (
-    *(label for base in PAIRED for label in (base, f"{base}_left", f"{base}_right")),
-    *("lower_back", "upper_back"),
-)
+UNPAIRED = ("lower_back", "upper_back")
+
+
+def sided(base: str) -> tuple[str, str, str]:
+    """The labels of an area that there is twice."""
+    return base, f"{base}_left", f"{base}_right"
+
+
+AREAS = (*(label for base in PAIRED for label in sided(base)), *UNPAIRED)
 CUES = ("none", "stage", "move_on")
 
 
