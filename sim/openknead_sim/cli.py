@@ -21,6 +21,7 @@ HANDS = {
     "stroke": "strokes",
     "heavy": "heavy strokes",
 }
+PARTS = ("motor", "winding", "driver", "handle")
 BUTTON_NAMES = ("plus", "minus", "mode", "stop")
 LATEST_S = 86_400.0
 WIDE = 180  # columns of a table that nobody looks at on a terminal
@@ -85,6 +86,22 @@ class Timed(click.ParamType[tuple[str, "Value", float]]):
 @click.option("--no-tach", is_flag=True, help="A massager without a tachometer.")
 @click.option("--hand", type=click.Choice(list(HANDS)), default="stroke", help="What presses on the pad.")
 @click.option(
+    "--ambient",
+    "ambient_c",
+    type=click.FloatRange(-20, 60),
+    default=25.0,
+    metavar="°C",
+    help="Temperature of the air and, at first, of everything; default 25.",
+)
+@click.option(
+    "--charge",
+    "charge_pct",
+    type=click.FloatRange(0, 100),
+    default=100.0,
+    metavar="%",
+    help="Charge of the battery at the start; default 100.",
+)
+@click.option(
     "--inject",
     "injections",
     type=Timed(),
@@ -131,6 +148,33 @@ def press(
         click.echo(jsonlib.dumps({"port": chosen["port"], "button": button, "ms": length_ms}))
     else:
         click.echo(f"pressed {button} for {length_ms / 1000:g} s on {chosen['port']}")
+
+
+@sim.command()
+@click.option("--board", metavar="PORT", help="Which virtual board, if there are several.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def state(ctx: click.Context, board: str | None, as_json: bool) -> None:
+    """Show what a running virtual board's massager really does, whatever its firmware believes."""
+    from .control import ControlError, ask
+
+    chosen = _the_board(board)
+    try:
+        answer = {**ask(chosen, "state"), "port": chosen["port"]}
+    except ControlError as e:
+        raise click.ClickException(str(e)) from e
+    if _json(ctx, as_json):
+        click.echo(jsonlib.dumps({key: value for key, value in answer.items() if key != "ok"}))
+        return
+    for what, value in (
+        ("Rate", f"{answer['rate_opm']:.0f} opm"),
+        ("Motor", f"{answer['current_a']:.2f} A, duty {answer['motor_duty'] * 100:.0f} %"),
+        ("Drawn", f"{answer['energy_j']:.0f} J since power-on"),
+        ("Battery", f"{answer['charge_pct']:.1f} %"),
+        ("Heat", ", ".join(f"{part} {answer[f'{part}_c']:.1f}" for part in PARTS) + " °C"),
+        ("Failing", ", ".join(answer["injected"]) or "nothing"),
+    ):
+        click.echo(f"{what:8} {value}")
 
 
 @sim.command()
@@ -250,6 +294,8 @@ def _serve(
     flash: Path | None,
     no_tach: bool,
     hand: str,
+    ambient_c: float,
+    charge_pct: float,
     injections: tuple[tuple[str, Value, float], ...],
 ) -> None:
     from .flash import Flash
@@ -269,10 +315,11 @@ def _serve(
         for name, content in firmware_files().items():
             if storage.read_file("/" + name) != content:
                 storage.write_file("/" + name, content)
-    board = VirtualBoard(
-        seed, remote_start=not as_shipped, flash=storage, plant=Plant(seed=seed, ppr=0 if no_tach else 1)
-    )
-    board.plant.hand = _hand(hand, seed)
+    plant = Plant(seed=seed, ppr=0 if no_tach else 1, soc=charge_pct / 100)
+    plant.hand = _hand(hand, seed)
+    plant.heat.ambient_c = ambient_c
+    plant.heat.soak(ambient_c)
+    board = VirtualBoard(seed, remote_start=not as_shipped, flash=storage, plant=plant)
     if no_tach:
         begin(board, "tach_cut")
     board.power_on()
