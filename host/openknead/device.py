@@ -199,10 +199,7 @@ class Device(Closing):
         so does the session. Raises Refused with every reason at once, ProgramInvalid, UnknownProgram, and
         ValueError for what does not go together.
         """
-        plain = program is None or program == STEADY
-        if (level is None) == plain or (shift if plain else minutes or area):
-            raise ValueError("give a level, with minutes and area if you like; or a program, with a shift")
-        if plain:
+        if is_plain(level, minutes, program, shift, area):
             params: dict[str, Any] = {"level": level, "run_s": round((minutes or MINUTES) * 60)}
             params |= {"area": area} if area else {}
         else:
@@ -493,6 +490,14 @@ class Device(Closing):
             except (DeviceRestarted, LinkLost):
                 return  # the boot event, or the USB port that went away with it
         raise DeviceTimeout("the device promised to restart and did not")
+
+
+def is_plain(level: int | None, minutes: float | None, program: str | None, shift: int, area: str) -> bool:
+    """Whether a start is one at a level, not a program's. ValueError when these do not go together."""
+    plain = program is None or program == STEADY
+    if (level is None) == plain or (shift if plain else minutes or area):
+        raise ValueError("give a level, perhaps with minutes and area; or a program, perhaps with a shift")
+    return plain
 
 
 def ended(item: Sample | Event, running: bool) -> bool:

@@ -127,7 +127,7 @@ class Sample:
     remaining_ms: int
     limiters: tuple[str, ...]
     fault: str | None  # the latched fault's name
-    stage: int | None  # of the program, from 1; 0: no program
+    stage: int | None = None  # of the program, from 1; 0: no program
 
 
 class SampleReader:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,23 @@ class NoMatplotlib(OpenKneadError):
 
 def draw(samples: Sequence[Sample], marks: Sequence[Mark], title: str, path: Path) -> Path:
     """Draw into `path` (.svg, .png or .pdf); the path. Raises NoMatplotlib, OSError, ValueError."""
+    minutes = [second / 60 for second in seconds(samples)]
+    with sheet(title, path, [0.75, 1.5, 1, 1], 8.4) as axes:
+        _level(axes[0], minutes, samples)
+        _rate(axes[1], minutes, samples)
+        _current(axes[2], minutes, samples)
+        _heat(axes[3], minutes, samples)
+        axes[3].set_xlim(0, max([0.1, *minutes[-1:]]))
+        _cues(axes, marks)
+    return path
+
+
+@contextmanager
+def sheet(title: str, path: Path, heights: Sequence[float], inches: float) -> Iterator[Sequence[Axes]]:
+    """Axes one below the other over a time in minutes, in the style of this package; written to `path`.
+
+    heights: of the axes, in proportion; inches: of the whole. Raises NoMatplotlib, OSError, ValueError.
+    """
     try:
         import matplotlib as mpl
 
@@ -55,26 +73,19 @@ def draw(samples: Sequence[Sample], marks: Sequence[Mark], title: str, path: Pat
     except ImportError as problem:
         raise NoMatplotlib("a picture needs matplotlib") from problem
 
-    minutes = [second / 60 for second in seconds(samples)]
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(
-            4, 1, figsize=(9, 8.4), sharex=True, layout="constrained", height_ratios=[0.75, 1.5, 1, 1]
+            len(heights), 1, figsize=(9, inches), sharex=True, layout="constrained", height_ratios=heights
         )
         try:
-            _level(axes[0], minutes, samples)
-            _rate(axes[1], minutes, samples)
-            _current(axes[2], minutes, samples)
-            _heat(axes[3], minutes, samples)
-            axes[3].set_xlabel("time in minutes")
-            axes[3].set_xlim(0, max([0.1, *minutes[-1:]]))
-            _cues(axes, marks)
-            figure.align_ylabels(axes)
+            yield axes
+            axes[-1].set_xlabel("time in minutes")
+            figure.align_ylabels([each for each in axes if each.get_ylabel()])
             figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
         finally:
             plt.close(figure)
-    return path
 
 
 def _column(samples: Sequence[Sample], field: str, scale: float = 1.0) -> list[float]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -63,7 +63,9 @@ def demo(app: App, picture_path: Path) -> int:
             f"virtual board on {port}: firmware {device.hello.firmware}, protocol {device.hello.protocol}"
         )
         try:
-            summary = follow.run_session(device, LEVEL, MINUTES, shown, recorder, Keys())
+            summary = follow.run_session(
+                device, lambda: device.start(LEVEL, MINUTES), shown, recorder, Keys()
+            )
         finally:
             shown.close()
     took_s = time.monotonic() - began
@@ -105,6 +107,18 @@ def virtual_board(*options: str) -> Iterator[str]:
         for pipe in (process.stdout, process.stderr):
             if pipe:
                 pipe.close()
+
+
+def massager_state(port: str) -> dict[str, Any]:
+    """What the massager of the virtual board at `port` really does: energy drawn, charge, temperatures, …"""
+    command = [sys.executable, "-m", "openknead_sim", "state", "--json", "--board", port]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=BOOT_S
+    )
+    if done.returncode:
+        raise NoVirtualBoard(f"the virtual board does not tell its state: {done.stderr.strip()[-200:]}")
+    state: dict[str, Any] = json.loads(done.stdout)
+    return state
 
 
 def _drain(pipe: IO[str] | None, into: list[str]) -> None:

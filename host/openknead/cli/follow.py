@@ -14,7 +14,8 @@ from openknead.device import IDLE, Device, ended
 from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError
 from openknead.feed import Feed
 from openknead.model import Event, Sample, SessionEnd
-from openknead.report import Recorder, Summary
+from openknead.programs.model import Program
+from openknead.report import Recorder, Summary, clock
 
 HZ = 10
 STOP_S = 5.0  # after Ctrl-C: how long to wait for the device to say that it has stopped
@@ -24,9 +25,32 @@ PATIENCE_S = 1.0  # samples come every 100 ms: silence for the time-out and this
 
 def words(device: Device) -> Words:
     """How to put this device's events into words."""
+    told = ""  # the stage that was told of last
+    program: Program | None = None
+
+    def stage(number: str) -> str:
+        nonlocal told, program
+        told = number
+        with suppress(OpenKneadError, IndexError, TypeError):  # it ends just now, or is a newer device's
+            name = str(device.status().program)
+            if program is None or program.name != name:
+                program = device.program(name)
+            it = program.stages[int(number) - 1]
+            where = f", {it.area.replace('_', ' ')}" if it.area else ""
+            return f"stage {number} of {len(program.stages)}: {it.name}, {it}{where}, {clock(it.seconds)}"
+        return f"stage {number}"
 
     def put(event: Event) -> str | None:
+        nonlocal told
         value = event.value.replace("_", " ")
+        if event.name == "stage":
+            return stage(value) if value != told else None
+        if event.name == "state" and event.value in IDLE:
+            told = ""
+        if event.name == "select":
+            return f"selected: {event.value}"
+        if event.name == "warning":
+            return f"near a limit of the dose: {value}"
         if event.name == "cue":
             return f"cue: {value}"
         if event.name == "fault":
@@ -42,10 +66,11 @@ def words(device: Device) -> Words:
 
 
 def run_session(
-    device: Device, level: int, minutes: float, view: View, recorder: Recorder, keys: Keys
+    device: Device, start: Callable[[], object], view: View, recorder: Recorder, keys: Keys
 ) -> Summary:
     """Start a session and stay with it until it has ended; Ctrl-C stops it, a second one leaves at once.
 
+    start: starts it, such as `device.start(…)`.
     Raises Refused and whatever else the device answers to the start, LinkLost, DeviceTimeout, …
     """
     missed, started = 0, False
@@ -53,7 +78,7 @@ def run_session(
         with device.feed() as feed:
             device.subscribe(HZ)
             if not started:
-                device.start(level, minutes)
+                start()
                 started = True
             try:
                 _stay(device, feed, view, recorder, keys)
@@ -120,6 +145,8 @@ def act(device: Device, key: str, sample: Sample, view: View) -> None:
         "+": lambda: device.set_level(sample.level + 1),
         "=": lambda: device.set_level(sample.level + 1),
         "-": lambda: device.set_level(max(1, sample.level - 1)),
+        "n": device.skip,
+        "b": device.back,
         "p": lambda: device.resume() if sample.state == "PAUSED" else device.pause(),
         " ": device.stop,
         "q": device.stop,

@@ -81,6 +81,10 @@ def status_rows(now: Status) -> list[tuple[str, str]]:
         session += f", {clock(now.elapsed_ms / 1000)} of {clock(now.limit_ms / 1000)}, by {now.origin}"
     elif now.reason:
         session += f" (the last session ended: {now.reason})"
+    if now.program:
+        shift = f", levels {now.shift:+d}" if now.shift else ""
+        left = f", {clock((now.stage_left_ms or 0) / 1000)} left"
+        session += f", program {now.program}, stage {now.stage}{left}{shift}"
     rows = [
         ("State", session),
         ("Level", f"{now.level_milli / 1000:g} of {now.level}" if now.level else "off"),

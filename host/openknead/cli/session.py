@@ -1,4 +1,4 @@
-"""`knead start`, `level`, `pause`, `resume`, `stop`."""
+"""`knead start`, `level`, `skip`, `back`, `pause`, `resume`, `stop`."""
 
 from __future__ import annotations
 
@@ -19,27 +19,42 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--level", type=int, required=True, help="Level to rise to, 1…11 (the device's max_level).")
-@click.option(
-    "--minutes", type=float, default=10.0, show_default=True, help="Length, at most session_limit_s."
-)
+@click.option("--level", type=int, help="Level to rise to, 1…11 (the device's max_level).")
+@click.option("--minutes", type=float, help="Length, at most session_limit_s; default 10.")
+@click.option("--area", default="", metavar="LABEL", help="What is worked on, such as calf_left.")
+@click.option("--program", metavar="NAME", help="Play a program instead: knead program list.")
+@click.option("--shift", type=int, default=0, metavar="N", help="With --program: all its levels by N.")
 @click.option("--picture", "picture_path", type=FILE, metavar="FILE", help="Draw the session (.svg or .png).")
 @click.option("--record", type=FILE, metavar="FILE", help="Write every sample to a CSV file.")
 @pass_app
-def start(app: App, level: int, minutes: float, picture_path: Path | None, record: Path | None) -> int:
-    """Run a session from here, and show it.
+def start(
+    app: App,
+    level: int | None,
+    minutes: float | None,
+    area: str,
+    program: str | None,
+    shift: int,
+    picture_path: Path | None,
+    record: Path | None,
+) -> int:
+    """Run a session from here, and show it: at a --level, or a --program.
 
     This command stays until the session has ended: its heartbeat is what keeps the motor running, so that
     a host that crashes or is unplugged stops the massage. Therefore there is no way to put it into the
     background and leave. Use `knead level`, `pause`, `stop`, `status` or `watch` from another terminal
     meanwhile, or the keys: + and - change the level, p pauses and resumes, space or q stops, as does
-    Ctrl-C.
+    Ctrl-C. In a program n goes on to its next stage, b back, and + and - shift all of its levels.
 
     Exit code 0 when the session ended at its time or was stopped, 3 when a fault or a limit ended it.
     """
     from openknead.cli import follow, view
     from openknead.cli.keys import Keys
+    from openknead.device import is_plain
 
+    try:
+        plain = is_plain(level, minutes, program, shift, area)
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from None
     hang_up_like_ctrl_c()
     try:
         recorder = Recorder(record)
@@ -49,13 +64,20 @@ def start(app: App, level: int, minutes: float, picture_path: Path | None, recor
         device.share()
         shown = view.choose(app.json, follow.words(device), keys=keys.active)
         try:
-            summary = follow.run_session(device, level, minutes, shown, recorder, keys)
+            summary = follow.run_session(
+                device,
+                lambda: device.start(level, minutes, program=program, shift=shift, area=area),
+                shown,
+                recorder,
+                keys,
+            )
         finally:
             shown.close()
     machine = summary.as_dict()
     people = columns(summary.lines())
     if picture_path:
-        title = f"OpenKnead {device.hello.board}: level {level}, {clock(minutes * 60)} min"
+        what = f"level {level}" if plain else f"{program}{f', levels {shift:+d}' if shift else ''}"
+        title = f"OpenKnead {device.hello.board}: {what}, {clock(summary.duration_s)} min"
         machine["picture"] = str(follow.picture(recorder, title, picture_path))
         people.append(f"picture: {picture_path}")
     app.emit(machine, people)
@@ -81,6 +103,22 @@ def level(app: App, number: int) -> None:
     """Change the level of the running session; the device slews there."""
     with app.connect() as device:
         _tell(app, device.set_level(number))
+
+
+@click.command()
+@pass_app
+def skip(app: App) -> None:
+    """Go on to the program's next stage; the session gets shorter."""
+    with app.connect() as device:
+        _tell(app, device.skip())
+
+
+@click.command()
+@pass_app
+def back(app: App) -> None:
+    """Back to the start of the program's stage, within its first 3 s of the one before."""
+    with app.connect() as device:
+        _tell(app, device.back())
 
 
 @click.command()

@@ -76,7 +76,10 @@ class LineView:
         self._last: Sample | None = None
 
     def sample(self, sample: Sample) -> None:
+        event = stage_event(self._last, sample)
         self._last = sample
+        if event:
+            self.event(event)
         period = (sample.elapsed_ms or sample.t_ms) // self._period_ms
         if period != self._period:
             self._period = period
@@ -104,6 +107,7 @@ class LiveView:
         self._words = words
         self._keys = keys
         self._last: Sample | None = None
+        self._stage = ""  # of the program, in words
         self._live = Live(
             get_renderable=self._render,
             console=Console(highlight=False),
@@ -113,10 +117,15 @@ class LiveView:
         self._live.start()
 
     def sample(self, sample: Sample) -> None:
+        event = stage_event(self._last, sample)
         self._last = sample
+        if event:
+            self.event(event)
 
     def event(self, event: Event) -> None:
         text = self._words(event)
+        if text and event.name == "stage":
+            self._stage = text
         if text:
             style = "bold red" if event.name == "fault" else "yellow" if event.name == "limiter" else "cyan"
             self._live.console.print(f"[dim]{_time(self._last)}[/]  [{style}]{text}[/]")
@@ -154,13 +163,23 @@ class LiveView:
         )
         values.add_row("battery", _supply(sample), "duty", f"{sample.duty / 655.35:.0f} %")
         parts: list[Any] = [bar, values]
+        if sample.stage:
+            parts.append(Text(self._stage, style="cyan"))
         if sample.limiters:
             parts.append(Text(f"held back: {', '.join(sample.limiters)}", style="yellow"))
         if sample.fault:
             parts.append(Text(f"fault: {sample.fault}", style="bold red"))
         if self._keys:
-            parts.append(Text("+ − level · p pause · space stop", style="dim"))
+            stages = " · n next stage · b back" if sample.stage else ""
+            parts.append(Text(f"+ − level · p pause · space stop{stages}", style="dim"))
         return Group(*parts)
+
+
+def stage_event(before: Sample | None, sample: Sample) -> Event | None:
+    """The beginning of a stage as telemetry shows it: also of the first, and to those who come later."""
+    if not sample.stage or (before and before.stage == sample.stage):
+        return None
+    return Event("stage", str(sample.stage), sample.t_ms, {})
 
 
 def reading(sample: Sample) -> str:

@@ -14,8 +14,7 @@ from openknead.programs.model import Stage
 
 HZ = 10
 UNIT = 1_000_000  # the device's drive counts millionths of a level
-FALL_PER_STEP = UNIT // 5  # at the end: 500 ms a level
-FALL_UNITS_PER_MS = UNIT // 500
+FALL_PER_STEP = UNIT // 5  # at the end of a session: 500 ms a level
 RATE_LEVEL_1_OPM, RATE_STEP_OPM = 1000, 270
 WARN_S = 30  # before the end there is a cue
 
@@ -62,17 +61,14 @@ def evaluate(
     step = UNIT // (slew_s * 100) * 10
     points = []
     position = 0
-    falling = False
     for number, target in enumerate([*targets, 0]):
         points.append(Point(number / HZ, target, position // 1000))
-        left_ms = (len(targets) - number) * 100
-        falling = falling or (ramp_down and left_ms <= position // FALL_UNITS_PER_MS)
-        if falling:
-            position = max(0, position - FALL_PER_STEP)
-        elif position < target * 1000:
+        if position < target * 1000:
             position = min(target * 1000, position + step)
         else:
             position = max(target * 1000, position - step)
+        if ramp_down:  # never higher than what it can fall from until the end
+            position = min(position, (len(targets) - number - 1) * FALL_PER_STEP)
     return points
 
 

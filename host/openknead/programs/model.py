@@ -101,6 +101,10 @@ class Program:
         """Whether any stage turns the motor; else it is a timer."""
         return any(stage.motor for stage in self.stages)
 
+    def levels(self) -> set[int]:
+        """The levels that occur, 0 left out."""
+        return {level for stage in self.stages for level in (stage.a, stage.b) if level}
+
     def starts_s(self) -> list[int]:
         """When each stage begins."""
         return [sum(stage.seconds for stage in self.stages[:n]) for n in range(len(self.stages))]

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from openknead.programs.model import Program
 
 
-def dump(program: Program) -> str:
-    """The program as TOML; what `check` reads from it is equal to `program`."""
+def dump(program: Program, about_stages: str = "") -> str:
+    """The program as TOML; what `check` reads from it is equal to `program`. about_stages: a comment."""
     parts = [_pairs(_head(program))]
-    parts += [
-        "[[evidence]]\n" + _pairs(zip(("source", "finding"), row, strict=True)) for row in program.evidence
-    ]
+    for source, finding in program.evidence:
+        parts.append("[[evidence]]\n" + _pairs((("source", source), ("finding", finding))))
+    parts += [about_stages] if about_stages else []
     parts += ["[[stage]]\n" + _pairs(stage.table().items()) for stage in program.stages]
     return "\n".join(parts)
 
