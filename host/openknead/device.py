@@ -203,8 +203,8 @@ class Device(Closing):
             params: dict[str, Any] = {"level": level, "run_s": round((minutes or MINUTES) * 60)}
             params |= {"area": area} if area else {}
         else:
-            length_s = {entry.name: entry.total_s for entry in self.programs()}
-            params = {"program": program, "run_s": length_s.get(str(program), 1)}
+            entry = self._programs().entry(str(program))
+            params = {"program": entry.name, "run_s": entry.total_s}
             params |= {"shift": shift} if shift else {}
         host_timeout_s = float(self.get("host_timeout_s"))
         self.channel.background()
@@ -388,19 +388,19 @@ class Device(Closing):
 
         Returns the program as the device has it, and whether it was written: an equal one is left alone.
         replace: also over another one of that name; progress: called with bytes done, bytes in all.
-        Raises ProgramFileError, ProgramExists, ProgramSpace, NotKept, MotorRunning, StorageError.
+        Raises ProgramFileError, ProgramExists, BuiltIn, ProgramSpace, NotKept, MotorRunning, StorageError.
         """
         return self._programs().push(source, replace, progress)
 
     def pull_program(self, name: str) -> bytes:
         """The file that was pushed as program `name`, byte for byte.
 
-        Raises UnknownProgram, also for one that is built in, and DocumentError for what no host has sent.
+        Raises UnknownProgram, BuiltIn, and DocumentError for what no host has sent.
         """
         return self._programs().pull(name)
 
     def remove_program(self, name: str) -> None:
-        """Delete one of the user's own programs. Raises UnknownProgram, MotorRunning."""
+        """Delete one of the user's own programs. Raises UnknownProgram, BuiltIn, MotorRunning."""
         self._programs().remove(name)
 
     def select_program(self, name: str) -> str:

@@ -185,6 +185,16 @@ class SettingError(DeviceError):
         return [{"setting": self.data["setting"], "name": self.name}] if "setting" in self.data else []
 
 
+def misfit(place: Mapping[str, Any]) -> str:
+    """What is wrong with a program in the device's words, from its members stage, field and why."""
+    field = _FIELDS.get(str(place.get("field")), str(place.get("field")))
+    stage = f"stage {place['stage']}: " if place.get("stage") else ""
+    return f"{stage}{field} {place.get('why', '')}"
+
+
+_FIELDS = {"a": "the first level", "b": "the second level", "period_s": "the period", "seconds": "the length"}
+
+
 class StorageError(DeviceError):
     """The device could not write its flash; what was stored before is intact."""
 
@@ -194,7 +204,12 @@ class CauseLasts(DeviceError):
 
 
 class ProgramInvalid(DeviceError):
-    """The program is not sound or does not fit the settings: `data` has stage, field and why."""
+    """The program is not sound or does not fit the settings: `data` has program, stage, field and why."""
+
+    def __init__(self, message: str, **more: Any) -> None:
+        super().__init__(message, **more)
+        if "why" in self.data:
+            self.message = f"{self.data.get('program', 'the program')}: {misfit(self.data)}"
 
 
 class UnknownProgram(DeviceError):

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from openknead.cli.common import App, columns, pass_app
-from openknead.cli.program_files import FILE, problem_lines, read_file, write_file
+from openknead.cli.program_files import FILE, read_file, write_file
 from openknead.programs import check as checking
 from openknead.programs.remote import Entry
 from openknead.report import clock
@@ -46,24 +46,28 @@ def push(app: App, files: Sequence[str], replace: bool) -> None:
     alone; another program of the same name is only replaced with --replace.
     """
     sources = {file: read_file(Path(file)) for file in files}
-    reports = {file: checking.load(source, file) for file, source in sources.items()}
-    names = [report.program.name for report in reports.values() if report.program]
+    reports = [checking.load(source, file) for file, source in sources.items()]
+    names = [report.program.name for report in reports if report.program]
     if twice := {name for name in names if names.count(name) > 1}:
         raise click.UsageError(f"several files are called {', '.join(sorted(twice))}: names are unique")
     machine, people = [], []
     with app.connect() as device:
+        limits = device.limits()
         for file, source in sources.items():
             with _progress(app, file) as progress:
                 entry, written = device.push_program(source, replace=replace, progress=progress)
             machine.append({"file": file, "written": written} | asdict(entry))
-            people += [*problem_lines(file, reports[file].problems), _pushed(entry, written)]
+            problems = checking.check(source, limits).problems
+            people += [problem.at(file) for problem in problems if problem.severity == "warning"]
+            people.append(_pushed(entry, written))
     app.emit({"programs": machine}, people)
 
 
 def _pushed(entry: Entry, written: bool) -> str:
     what = "pushed and read back" if written else "the device has it already"
-    unfit = f"; it cannot start as the device is set: {entry.problem}" if entry.problem else ""
-    return f"{entry.name}: {what}{unfit}. Play it: knead start --program {entry.name}"
+    if entry.problem:
+        return f"{entry.name}: {what}; it cannot start as the device is set: {entry.problem}"
+    return f"{entry.name}: {what}. Play it: knead start --program {entry.name}"
 
 
 @contextmanager

@@ -41,8 +41,11 @@ class Found:
     warnings: tuple[Problem, ...] = ()
 
 
-def find(app: App, what: str) -> Found:
-    """The program of a file, or of that name on the device. Raises ProgramFileError, UnknownProgram, …"""
+def find(app: App, what: str, staged: bool = False) -> Found:
+    """The program of a file, or of that name on the device. Raises ProgramFileError, UnknownProgram, …
+
+    staged: it has to have stages.
+    """
     if is_file(what):
         source = read_file(Path(what))
         report = checking.load(source, what)
@@ -50,8 +53,15 @@ def find(app: App, what: str) -> Found:
         return Found(report.program, DEFAULTS, source=source, warnings=report.problems)
     with app.connect() as device:
         program = device.program(what)
+        if staged:
+            need_stages(program)
         builtin = any(entry.builtin for entry in device.programs() if entry.name == what)
         return Found(program, device.limits(), builtin)
+
+
+def need_stages(program: Program) -> None:
+    if not program.stages:
+        raise click.UsageError(f"{program.name} has no stages: it is the level and time of a start")
 
 
 def is_file(what: str) -> bool:
@@ -128,7 +138,7 @@ def _machine(file: str, report: checking.Report) -> dict[str, Any]:
 
 
 def _lines(file: str, report: checking.Report) -> list[str]:
-    lines = problem_lines(file, report.problems)
+    lines = [problem.at(file) for problem in report.problems]
     if program := report.program:
         size = f"{len(report.document)} of {DOCUMENT_MAX} bytes"
         lines.append(f"{file}: ok: {program.name}, {summary(program)}, {size}")
@@ -136,11 +146,6 @@ def _lines(file: str, report: checking.Report) -> list[str]:
         count = len(report.errors)
         lines.append(f"{file}: {count} error{'s' if count > 1 else ''}")
     return lines
-
-
-def problem_lines(file: str, problems: Sequence[Problem]) -> list[str]:
-    """As compilers write them, so that editors jump there."""
-    return [f"{file}:{f'{problem.line}:' if problem.line else ''} {problem}" for problem in problems]
 
 
 def summary(program: Program) -> str:
@@ -201,10 +206,8 @@ def plot(app: App, what: str, shift: int, path: Path | None) -> None:
     """
     from openknead.programs import curve, drawing
 
-    found = find(app, what)
+    found = find(app, what, staged=True)
     program, limits = found.program, found.limits
-    if not program.stages:
-        raise click.UsageError(f"{program.name} has no stages to draw: it is the level and time of a start")
     least, most = limits.min_level, limits.max_level
     if any(not least <= level + shift <= most for level in program.levels()):
         raise click.UsageError(f"shifted by {shift:+d}, a level lies outside {least}…{most}")
@@ -218,7 +221,7 @@ def plot(app: App, what: str, shift: int, path: Path | None) -> None:
     machine |= {"target_milli": [point.target_milli for point in points]}
     machine |= {"level_milli": [point.level_milli for point in points]}
     machine |= {"cues": [cue._asdict() for cue in cues], "picture": str(path) if path else None}
-    warned = problem_lines(what, found.warnings)
+    warned = [problem.at(what) for problem in found.warnings]
     if path:
         app.emit(machine, [*warned, f"picture: {path}"])
         return
@@ -256,13 +259,12 @@ def new(app: App, name: str, like: str | None, output: Path | None, replace: boo
     from openknead.programs import template
 
     path = output or Path(f"{name}.toml")
-    program = find(app, like).program if like else None
-    if program and not program.stages:
-        raise click.UsageError(f"{program.name} has no stages: it is the level and time of a start")
+    program = find(app, like, staged=True).program if like else None
     content = template.new(name, path.name, program).encode()
-    report = checking.load(content, f"the new program {name}")
+    report = checking.check(content)
+    if report.program is None:
+        raise click.UsageError("; ".join(f"{error.what}: {error.remedy}" for error in report.errors))
     write_file(path, content, replace)
-    assert report.program
     people = f"wrote {path}: {summary(report.program)}; now change it, then: knead program check {path}"
     app.emit({"name": name, "file": str(path)}, people)
 

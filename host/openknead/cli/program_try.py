@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from openknead.cli.common import App, columns, pass_app
-from openknead.cli.program_files import FILE, Found, find
+from openknead.cli.program_files import FILE, Found, find, need_stages
 from openknead.device import Device
 from openknead.errors import PortNotFound
 from openknead.model import Sample
@@ -117,6 +117,7 @@ def try_program(
         Recorder() as recorder,
     ):
         program = found.program if found else device.program(what)
+        need_stages(program)
         settings = _settings(device, program, found)
         device.set(settings)
         name = _put(device, program, found)

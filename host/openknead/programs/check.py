@@ -27,8 +27,9 @@ class ProgramFileError(OpenKneadError):
 
     def __init__(self, file: str, problems: Sequence[Problem]) -> None:
         count = len(problems)
+        lines = "".join(f"\n  {problem.at(file)}" for problem in problems)
         super().__init__(
-            f"{file} has {count} error{'s' if count > 1 else ''}",
+            f"{file} has {count} error{'s' if count > 1 else ''}:{lines}",
             remedy=f"mend it, then: knead program check {file}",
             data={"file": file, "problems": [asdict(problem) for problem in problems]},
         )

@@ -29,6 +29,10 @@ class Problem:
     what: str
     remedy: str
 
+    def at(self, file: str) -> str:
+        """With its place, as compilers write it, so that editors jump there."""
+        return f"{file}:{f'{self.line}:' if self.line else ''} {self}"
+
     def __str__(self) -> str:
         where = f"stage {self.stage}: " if self.stage else ""
         return f"{self.severity}: {where}{self.what}; {self.remedy}"
@@ -82,13 +86,14 @@ class Judge:
         if path[:1] == ("stage",):
             keys = self._stage_keys(path, value)
         known = {key.name for key in keys}
-        for name in value:
-            if name not in known:
-                self._unknown((*path, name), name, value, keys)
+        unknown = [name for name in value if name not in known]
+        for name in unknown:
+            self._unknown((*path, name), name, value, keys)
+        meant = {near for name in unknown for near in get_close_matches(name, known, n=1)}
         for key in keys:
             if key.name in value:
                 self._value((*path, key.name), value[key.name], key)
-            elif key.required:
+            elif key.required and key.name not in meant:
                 what = f"{key.name} is missing"
                 self._add(path, what, f"write {_example(key)}")
         if path[:1] == ("stage",):

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from typing import Any
 
-from openknead.errors import DeviceError, OpenKneadError
+from openknead.errors import DeviceError, OpenKneadError, UnknownProgram, misfit
 from openknead.programs import check, transfer
 from openknead.programs.document import DocumentError, unpack
 from openknead.programs.model import Program
 from openknead.programs.transfer import Call, Progress
 
+UNKNOWN = -32051  # the device's code for unknown_program
 PAGES = 100  # more than any device has: ends one that never says "no more"
+
+
+class BuiltIn(OpenKneadError):
+    """The program belongs to the firmware: it has no file, and can neither be replaced nor removed."""
+
+    code, name = -33065, "program_built_in"
 
 
 class ProgramExists(OpenKneadError):
@@ -30,7 +38,7 @@ class Unfit:
     why: str
 
     def __str__(self) -> str:
-        return f"{f'stage {self.stage}: ' if self.stage else ''}{self.field} {self.why}"
+        return misfit(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +79,27 @@ class Programs:
         pages = self._pages("program.list")
         return [Entry.of(item, page.get("selected")) for page in pages for item in page["programs"]]
 
+    def entry(self, name: str) -> Entry:
+        """The one of that name. Raises UnknownProgram, with a suggestion."""
+        known = {entry.name: entry for entry in self.entries()}
+        if name in known:
+            return known[name]
+        near = get_close_matches(name, known, n=3)
+        remedy = f"did you mean {' or '.join(near)}?" if near else "see them all: knead program list"
+        raise UnknownProgram(
+            f"the device has no program {name}",
+            code=UNKNOWN,
+            name="unknown_program",
+            remedy=remedy,
+            data={"program": name},
+        )
+
     def read(self, name: str, builtin: Iterable[Mapping[str, Any]]) -> Program:
         """A program with its texts; builtin: the device's table of those that are built in.
 
         Raises UnknownProgram, DeviceError for one that is damaged.
         """
+        self.entry(name)
         pages = self._pages("program.get", name=name)
         stages = [stage for page in pages for stage in page["stages"]]
         texts = next((_texts(item) for item in builtin if item.get("name") == name), None)
@@ -99,7 +123,10 @@ class Programs:
         return told if told and told.stages == program.stages else program
 
     def pull(self, name: str) -> bytes:
-        """The file of a user's program. Raises UnknownProgram, DocumentError."""
+        """The file of a user's program. Raises UnknownProgram, BuiltIn, DocumentError."""
+        if self.entry(name).builtin:
+            remedy = f"begin a file with its stages: knead program new NAME --from {name}"
+            raise BuiltIn(f"{name} is built in and has no file", remedy=remedy)
         return unpack(transfer.fetch(self._call, name))[2]
 
     def push(
@@ -111,7 +138,7 @@ class Programs:
         name = report.program.name
         known = {entry.name: entry for entry in self.entries()}
         if name in known and known[name].builtin:
-            raise ProgramExists(f"{name} is built in", remedy="choose another name in the file")
+            raise BuiltIn(f"a program {name} is built in", remedy="choose another name in the file")
         if name in known and self._has(report.document, name):
             return known[name], False
         if name in known and not replace:
@@ -128,11 +155,14 @@ class Programs:
             return False
 
     def remove(self, name: str) -> None:
-        """Delete one of the user's own. Raises UnknownProgram, MotorRunning."""
+        """Delete one of the user's own. Raises UnknownProgram, BuiltIn, MotorRunning."""
+        if self.entry(name).builtin:
+            raise BuiltIn(f"{name} is built in and stays", remedy="only programs of your own can be removed")
         self._call("program.remove", name=name)
 
     def select(self, name: str) -> str:
         """Choose what the start button plays. Raises UnknownProgram, MotorRunning."""
+        self.entry(name)
         return str(self._call("program.select", name=name)["selected"])
 
     def _pages(self, method: str, **params: Any) -> list[dict[str, Any]]:
