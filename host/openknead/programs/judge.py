@@ -55,7 +55,7 @@ class Judge:
             self._lines = Lines(self._source)
         stage = path[1] + 1 if len(path) > 1 and path[0] == "stage" and isinstance(path[1], int) else None
         key = next((part for part in reversed(path) if isinstance(part, str)), "")
-        key = "" if isinstance(path[-1], int) and key in ("stage", "evidence") else key
+        key = "" if path[1:] and path[-2] in ("stage", "evidence") else key
         self.found.append(Problem(severity, self._lines[path], stage, key, what, remedy))
 
     # -- tables
@@ -97,7 +97,7 @@ class Judge:
                 what = f"{key.name} is missing"
                 self._add(path, what, f"write {_example(key)}")
         if path[:1] == ("stage",):
-            self._low_and_high(path, value)
+            self._low_and_high(path, value, keys)
 
     def _stage_keys(self, path: Path, stage: Mapping[str, Any]) -> Sequence[Key]:
         """The keys that this stage may have; of a stage whose pattern is not clear, any."""
@@ -116,9 +116,12 @@ class Judge:
             return
         self._add(path, f"there is no key {_shown(name)}", _suggestion(name, taken))
 
-    def _low_and_high(self, path: Path, stage: Mapping[str, Any]) -> None:
-        low, high = stage.get("low"), stage.get("high")
-        if isinstance(low, int) and isinstance(high, int) and low > high:
+    def _low_and_high(self, path: Path, stage: Mapping[str, Any], keys: Sequence[Key]) -> None:
+        levels = [
+            stage[key.name] for key in keys if key.high == table.LEVELS and _whole(stage.get(key.name), key)
+        ]
+        if "low" in stage and len(levels) == 2 and levels[0] > levels[1]:
+            low, high = levels
             what = f"low is {low}, above high, which is {high}"
             self._add((*path, "low"), what, "let low be at most high")
 

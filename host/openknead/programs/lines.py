@@ -20,9 +20,10 @@ class Lines:
     """Line numbers, from 1, of a TOML text's keys, tables and array elements."""
 
     def __init__(self, text: str) -> None:
-        self._found = {}
+        scanner = _Scanner(text)
         with suppress(IndexError, ValueError, RecursionError):
-            self._found = _Scanner(text).found
+            scanner.document()
+        self._found = scanner.found
 
     def __contains__(self, path: Path) -> bool:
         return path in self._found
@@ -41,12 +42,11 @@ class _Scanner:
         self._at = 0
         self._breaks = [n for n, char in enumerate(self._text) if char == "\n"]
         self._counts: dict[Path, int] = {}  # arrays of tables, how many there are so far
-        self._document()
 
     def _note(self, path: Path) -> None:
         self.found.setdefault(path, bisect(self._breaks, self._at - 1) + 1)
 
-    def _document(self) -> None:
+    def document(self) -> None:
         table: Path = ()
         while True:
             self._space()
