@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 from host_peer import Knead, Peer, Result
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+settings.load_profile("patient")
 
 
 @pytest.fixture

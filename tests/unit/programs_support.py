@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from hypothesis import strategies as st
 from openknead.programs import STEADY, table
@@ -102,6 +104,15 @@ def programs(draw: st.DrawFn, most: int = 24) -> Program:
 def files(most: int = 24) -> st.SearchStrategy[bytes]:
     """Sound files, as `dump` writes them."""
     return programs(most).map(lambda program: dump(program).encode())
+
+
+def built_in() -> dict[str, dict[str, Any]]:
+    """The firmware's own programs by name, as their files have them; those that have stages."""
+    folder = ROOT / "firmware" / "massager" / "programs"
+    found = {
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))
+    }
+    return {name: row for name, row in found.items() if row["stages"]}
 
 
 def document_maker() -> ModuleType:

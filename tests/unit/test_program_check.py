@@ -18,7 +18,7 @@ from openknead.programs.limits import DEFAULTS, Limits
 from openknead.programs.lines import Lines
 from openknead.programs.model import Program
 from openknead.programs.text import dump
-from programs_support import CALVES, document_maker, files, firmware, programs, stages
+from programs_support import CALVES, built_in, document_maker, files, firmware, programs, stages
 
 SLOW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -266,12 +266,11 @@ def test_what_a_slower_device_cannot_follow_is_told_for_that_device() -> None:
 
 
 def test_the_programs_of_the_firmware_can_all_be_followed() -> None:
-    rows = [row for row in firmware("builtin").PROGRAMS if row[5]]
-    assert len(rows) >= 13
-    for row in rows:
-        report = check(dump(of_wire(row[0], row[5])).encode())
+    assert len(built_in()) >= 13
+    for name, row in built_in().items():
+        report = check(dump(of_wire(name, row["stages"])).encode())
         assert report.program
-        assert [problem for problem in report.problems if "no area" not in problem.what] == [], row[0]
+        assert [problem for problem in report.problems if "no area" not in problem.what] == [], name
 
 
 # -- agreement with the firmware ------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from openknead.programs.check import check, of_wire
 from openknead.programs.document import SOURCE_MAX, DocumentError, pack, unpack
 from openknead.programs.model import Program, Stage
 from openknead.programs.text import dump
-from programs_support import CALVES, firmware, lines, programs, stages
+from programs_support import CALVES, built_in, firmware, lines, programs, stages
 
 
 @given(programs(8), st.binary(max_size=500))
@@ -151,7 +151,6 @@ def test_a_new_file_has_no_problem_and_leaves_room() -> None:
     report = check(template.new("mine", "mine.toml").encode())
     assert report.problems == ()
     assert len(report.document) < 1500
-    for row in firmware("builtin").PROGRAMS:
-        if row[5]:
-            text = template.new("mine", "mine.toml", of_wire(row[0], row[5], title=row[1], purpose=row[2]))
-            assert check(text.encode()).errors == [], row[0]
+    for name, row in built_in().items():
+        like = of_wire(name, row["stages"], title=row["title"], purpose=row["purpose"])
+        assert check(template.new("mine", "mine.toml", like).encode()).errors == [], name

@@ -23,28 +23,23 @@ TAKE_OVER_S = 2.0  # less than the heartbeat's default time-out
 PATIENCE_S = 1.0  # samples come every 100 ms: silence for the time-out and this is a lost device
 
 
-def words(device: Device) -> Words:
-    """How to put this device's events into words."""
+def words(device: Device, program: Program | None = None) -> Words:
+    """How to put this device's events into words. program: the one that is played, for its stages' names."""
     told = ""  # the stage that was told of last
-    program: Program | None = None
 
     def stage(number: str) -> str:
-        nonlocal told, program
-        told = number
-        with suppress(OpenKneadError, IndexError, TypeError):  # it ends just now, or is a newer device's
-            name = str(device.status().program)
-            if program is None or program.name != name:
-                program = device.program(name)
-            it = program.stages[int(number) - 1]
-            where = f", {it.area.replace('_', ' ')}" if it.area else ""
-            return f"stage {number} of {len(program.stages)}: {it.name}, {it}{where}, {clock(it.seconds)}"
-        return f"stage {number}"
+        if not program or not 1 <= int(number) <= len(program.stages):
+            return f"stage {number}"
+        it = program.stages[int(number) - 1]
+        where = f", {it.area.replace('_', ' ')}" if it.area else ""
+        return f"stage {number} of {len(program.stages)}: {it.name}, {it}{where}, {clock(it.seconds)}"
 
     def put(event: Event) -> str | None:
         nonlocal told
         value = event.value.replace("_", " ")
         if event.name == "stage":
-            return stage(value) if value != told else None
+            told, before = value, told
+            return stage(value) if value != before else None
         if event.name == "state" and event.value in IDLE:
             told = ""
         if event.name == "select":

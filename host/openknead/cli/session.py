@@ -62,7 +62,8 @@ def start(
         raise click.UsageError(f"cannot write {record}: {problem.strerror}") from problem
     with app.connect() as device, Keys() as keys, recorder:
         device.share()
-        shown = view.choose(app.json, follow.words(device), keys=keys.active)
+        played = None if plain else device.program(str(program))
+        shown = view.choose(app.json, follow.words(device, played), keys=keys.active)
         try:
             summary = follow.run_session(
                 device,

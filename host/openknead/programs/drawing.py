@@ -22,7 +22,10 @@ def draw(stages: Sequence[Stage], points: Sequence[Point], cues: Sequence[Cue], 
     count = width - 2 * MARGIN
     lines = _chart(points, count)
     total_s = points[-1].t_s
-    lines.append(_lane("cue", [(cue.t_s / total_s, MARKS[cue.name]) for cue in cues], count))
+    marks = [" "] * count
+    for cue in cues:  # where two meet the later one is seen
+        marks[_place(cue.t_s / total_s, count)] = MARKS[cue.name]
+    lines.append(_lane("cue", [(0, "".join(marks))], count))
     starts = [sum(stage.seconds for stage in stages[:n]) / total_s for n in range(len(stages))]
     lines.append(_lane("stage", [(at, str(n)) for n, at in enumerate(starts, 1)], count))
     times = [(part / 4, clock(part / 4 * total_s)) for part in range(5)]
@@ -74,11 +77,15 @@ def _cell(column: Column, top: int, height: int) -> str:
     return "·" if bottom < target <= top and target > high + NEAR_MILLI else " "
 
 
+def _place(at: float, count: int) -> int:
+    return min(int(at * count), count - 1)
+
+
 def _lane(name: str, marks: Sequence[tuple[float, str]], count: int) -> str:
     """Words at their places, 0…1, below the curve; one that would touch the one before it is left out."""
     lane = ""
     for at, word in marks:
-        place = min(int(at * count), count - 1)
+        place = _place(at, count)
         if place >= len(lane) + (len(word) > 1 and bool(lane)):
             lane = lane.ljust(place) + word
     return f"{name:>{MARGIN - 1}} {lane}"
