@@ -19,7 +19,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from openknead.programs import schema as program_schema
+from openknead.programs import table as program_table
+
 ROOT = Path(__file__).resolve().parents[1]
+# The schema of program files: where people read it, and where `openknead` is installed.
+PROGRAM_SCHEMAS = [ROOT / folder / program_schema.FILE for folder in ("docs", "host/openknead/programs")]
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 UNITS = {"mohm": "mΩ", "ohm": "Ω", "uV*s/rad": "µV·s/rad", "": ""}
 
@@ -316,6 +321,42 @@ def fault_matrix(_schema: ModuleType) -> str:
     return table(("failure", "reported", "right", "motor off, ms", "told, ms"), rows)
 
 
+def program_keys(_schema: ModuleType) -> str:
+    rows = [_key_row("", key) for key in program_table.FILE if not key.keys]
+    rows += [_key_row("[[evidence]]", key) for key in program_table.EVIDENCE]
+    rows += [_key_row("[[stage]]", key) for key in program_table.STAGE]
+    for pattern in program_table.PATTERNS:
+        rows += [_key_row(f"{pattern.name} stages", key) for key in pattern.keys]
+    return table(("in", "key", "value", "meaning"), rows)
+
+
+def _key_row(place: str, key: program_table.Key) -> tuple[str, str, str, str]:
+    kinds = {
+        "name": "text",
+        "line": f"text, at most {key.high} characters",
+        "text": "text",
+        "texts": "list of texts",
+        "choices": "list of labels",
+        "whole": f"{key.low}…{key.high}",
+        "choice": "a label" if key.name == "area" else ", ".join(map(_code, key.choices)),
+    }
+    return place, _code(key.name) + ("" if key.required else "?"), kinds[key.kind], key.doc
+
+
+def program_patterns(_schema: ModuleType) -> str:
+    rows = (
+        (_code(p.name), ", ".join(_code(k.name) for k in p.keys) or "–", p.doc)
+        for p in program_table.PATTERNS
+    )
+    return table(("pattern", "its keys", "meaning"), rows)
+
+
+def program_areas(_schema: ModuleType) -> str:
+    paired = ", ".join(map(_code, program_table.PAIRED))
+    unpaired = ", ".join(map(_code, program_table.UNPAIRED))
+    return f"{paired}, each also with `_left` or `_right`; {unpaired}.\n"
+
+
 def missing(schema: ModuleType) -> list[str]:
     """What the safety case names and does not exist, and faults that stand in no hazard."""
     found = []
@@ -373,6 +414,9 @@ TABLES = {
     "reasons": _values("reasons"),
     "cues": _values("cues"),
     "pins": pins,
+    "program_keys": program_keys,
+    "program_patterns": program_patterns,
+    "program_areas": program_areas,
     "layers": layers,
     "hazards": hazards,
     "safety_case": safety_case,
@@ -400,10 +444,9 @@ def main() -> int:
     check = parser.parse_args().check
     schema = load()
     stale = []
-    for path in documents():
-        old = path.read_text(encoding="utf-8")
-        new = render(old, schema)
-        if new != old:
+    wanted = {path: render(path.read_text(encoding="utf-8"), schema) for path in documents()}
+    for path, new in (wanted | dict.fromkeys(PROGRAM_SCHEMAS, program_schema.text())).items():
+        if not path.exists() or path.read_text(encoding="utf-8") != new:
             stale.append(path.relative_to(ROOT).as_posix())
             if not check:
                 path.write_text(new, encoding="utf-8")

@@ -207,9 +207,10 @@ class ProgramInvalid(DeviceError):
     """The program is not sound or does not fit the settings: `data` has program, stage, field and why."""
 
     def __init__(self, message: str, **more: Any) -> None:
+        data = more.get("data") or {}
+        if "why" in data:
+            message = f"{data.get('program', 'the program')}: {misfit(data)}"
         super().__init__(message, **more)
-        if "why" in self.data:
-            self.message = f"{self.data.get('program', 'the program')}: {misfit(self.data)}"
 
 
 class UnknownProgram(DeviceError):
