@@ -334,5 +334,5 @@ def test_the_examples_of_the_page_are_true(free_port: str, tmp_path: Path) -> No
                     command_line,
                     done.stdout + done.stderr,
                 )
-    assert steps == 13
+    assert steps == 14
     assert knead("program", "check", "rest.toml", folder=tmp_path).returncode == 0

@@ -11,11 +11,13 @@ import select
 import socket
 import threading
 import tty
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from openknead.framing import FrameError, LineReader, decode, encode
+from openknead.programs.document import unpack
 
 SETTINGS = [
     {"name": "session_limit_s", "type": "int", "unit": "s", "min": 300, "max": 900, "default": 600}
@@ -24,6 +26,11 @@ SETTINGS = [
     | {"doc": "Beeps with cues.", "weakens": False, "local": False},
     {"name": "host_timeout_s", "type": "int", "unit": "s", "min": 1, "max": 30, "default": 3}
     | {"doc": "Silence of the host that ends a remote session.", "weakens": True, "local": False},
+    *(
+        {"name": name, "type": "int", "unit": "", "min": 1, "max": 180, "default": default}
+        | {"doc": "", "weakens": False, "local": False}
+        for name, default in (("min_level", 1), ("max_level", 11), ("slew_s", 2), ("area_s", 90))
+    ),
 ]
 FIELDS = (
     *("seq", "t_ms", "state", "level", "level_milli", "demand_opm", "rate_opm", "duty", "current_ma"),
@@ -65,6 +72,12 @@ SCHEMA = {
         | {"remedy": "Check the plug."},
     ],
     "methods": [{"name": "hello", "params": {}, "doc": ""}],
+    "areas": [{"name": "calf", "sides": True, "doc": ""}, {"name": "upper_back", "sides": False, "doc": ""}],
+    "programs": [
+        {"name": "steady", "title": "Steady level", "purpose": "One level.", "cautions": [], "evidence": []},
+        {"name": "light", "title": "Light strokes", "purpose": "To begin with."}
+        | {"cautions": ["Stop on pain."], "evidence": [["Custom", "No trial found."]]},
+    ],
 }
 
 
@@ -93,12 +106,15 @@ class Peer:
         self.values: dict[str, Any] = {row["name"]: row["default"] for row in SETTINGS}
         self.hello = {"protocol": "1.0.0", "firmware": "0.1.0", "content": "", "board": "e660"} | {
             "sim": False,
-            "capabilities": ["sessions", "journal", "selftest", "clock"],
+            "capabilities": ["sessions", "journal", "selftest", "clock", "programs"],
             "uptime_ms": 5,
             "unix_s": None,
             "boot": 3,
         }
         self.journal: list[dict[str, Any]] = []  # its records, PAGE of them a reply
+        self.programs: dict[str, bytes] = {}  # documents of the user's
+        self.selected = "steady"
+        self._transfer: tuple[str, int, bytes] = ("", 0, b"")
         self.tests: list[list[Any]] = [
             ["ram", "passed", None],
             ["reference", "passed", 3301],
@@ -124,6 +140,16 @@ class Peer:
             "journal.read": self._journal,
             "selftest": self._selftest,
             "clock.set": self._clock,
+            "program.list": self._program_list,
+            "program.get": self._program_get,
+            "program.begin": self._program_begin,
+            "program.write": self._program_write,
+            "program.commit": self._program_commit,
+            "program.fetch": self._program_fetch,
+            "program.remove": lambda params: {
+                "removed": self.programs.pop(params["name"]) and params["name"]
+            },
+            "program.select": self._program_select,
         }
         self._hang_ups = hang_ups
         self._stop = threading.Event()
@@ -231,6 +257,59 @@ class Peer:
     def _clock(self, params: dict[str, Any]) -> dict[str, Any]:
         was, self.hello["unix_s"] = self.hello["unix_s"], params["unix_s"]
         return {"unix_s": params["unix_s"], "was": was}
+
+    def _stages(self, name: str) -> list[Any]:
+        if name == "light":
+            return [["strokes", 60, "ramp", 1, 2, 0, "", "none"], ["rest", 20, "off", 0, 0, 0, "", "stage"]]
+        return [] if name == "steady" else unpack(self.programs[name])[1]
+
+    def _program_list(self, params: dict[str, Any]) -> dict[str, Any]:
+        names, start = ["steady", "light", *self.programs], params.get("start", 0)
+        entries = []
+        for name in names[start : start + PAGE]:
+            stages = self._stages(name)
+            problem = {"stage": 1, "field": "b", "why": "too high"} if name == "unfit" else None
+            motor = not stages or any(stage[4] for stage in stages)
+            entry = {
+                "name": name,
+                "builtin": name in names[:2],
+                "s": sum(stage[1] for stage in stages) or 600,
+            }
+            entries.append({**entry, "motor": motor, "problem": problem})
+        following = start + PAGE if start + PAGE < len(names) else None
+        return {"programs": entries, "next": following, "selected": self.selected}
+
+    def _program_get(self, params: dict[str, Any]) -> dict[str, Any]:
+        stages, start = self._stages(params["name"]), params.get("start", 0)
+        following = start + PAGE if start + PAGE < len(stages) else None
+        return {"name": params["name"], "stages": stages[start : start + PAGE], "next": following}
+
+    def _program_begin(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._transfer = (params["name"], params["size"], b"")
+        return {"room": 300}
+
+    def _program_write(self, params: dict[str, Any]) -> dict[str, Any]:
+        name, size, data = self._transfer
+        if params["offset"] != len(data):
+            raise Answer(-32053, "transfer", offset=len(data))
+        self._transfer = (name, size, data + b64decode(params["data"]))
+        return {"offset": len(self._transfer[2])}
+
+    def _program_commit(self, params: dict[str, Any]) -> dict[str, Any]:
+        name, size, data = self._transfer
+        if len(data) != size:
+            raise Answer(-32053, "transfer")
+        self.programs[name] = data
+        return {"name": name, "s": 1}
+
+    def _program_fetch(self, params: dict[str, Any]) -> dict[str, Any]:
+        document, offset = self.programs[params["name"]], params["offset"]
+        following = offset + 510 if offset + 510 < len(document) else None
+        return {"data": b64encode(document[offset : offset + 510]).decode(), "next": following}
+
+    def _program_select(self, params: dict[str, Any]) -> dict[str, Any]:
+        self.selected = params["name"]
+        return {"selected": self.selected}
 
     def _schema(self, params: dict[str, Any]) -> dict[str, Any]:
         section, start = params["section"], params.get("start", 0)

@@ -199,6 +199,28 @@ def test_press_never_guesses_between_two_boards(start):
     assert result.exit_code == 0, result.output
 
 
+def test_a_board_starts_as_warm_and_as_charged_as_said_and_tells_its_state(start):
+    board = start("--ambient", "35", "--charge", "40")
+    state = json.loads(CliRunner().invoke(sim, ["state", "--json"]).output)
+    assert state["port"] == board.port
+    assert abs(state["charge_pct"] - 40) < 0.1
+    assert all(abs(state[f"{part}_c"] - 35) < 0.5 for part in ("motor", "winding", "driver", "handle"))
+    time.sleep(1.0)
+    later = json.loads(CliRunner().invoke(sim, ["state", "--board", board.port, "--json"]).output)
+    assert later["energy_j"] > state["energy_j"] > 0
+    text = CliRunner().invoke(sim, ["state"]).output
+    assert "Battery  40.0 %" in text
+    assert "Failing  nothing" in text
+    with opened(board.port) as port:
+        assert 330 < call(port, "status")["motor_dc"] < 370
+
+
+def test_state_without_a_board_says_how_to_start_one():
+    result = CliRunner().invoke(sim, ["state"])
+    assert result.exit_code == 1
+    assert "knead sim" in result.output
+
+
 def test_press_without_a_board_says_how_to_start_one():
     result = CliRunner().invoke(sim, ["press", "plus"])
     assert result.exit_code == 1
@@ -242,7 +264,8 @@ def test_a_flash_file_that_is_none_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [["--speed", "0"], ["--speed", "fast"], ["--tcp=nowhere"], ["--tcp=a:99999"]]
+    "options",
+    [["--speed", "0"], ["--speed", "fast"], ["--tcp=nowhere"], ["--tcp=a:99999"], ["--charge", "101"]],
 )
 def test_nonsense_options_are_usage_errors(options):
     assert CliRunner().invoke(sim, options).exit_code == 2
