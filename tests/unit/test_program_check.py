@@ -176,6 +176,24 @@ def test_places_are_found_however_toml_is_written() -> None:
     assert [(error.line, error.stage) for error in check(text.encode()).errors] == [(4, None), (9, 2)]
 
 
+@pytest.mark.parametrize(
+    "text", ['"a \\" # ["', '"""\nb \\""" [[stage]]\n"""', "'''\nc '' # ]\n'''", "'d \\'", '"""e"""""']
+)
+def test_texts_of_all_kinds_hide_what_is_in_them(text: str) -> None:
+    source = f'name = "a"\npurpose = {text}\n[[stage]]\nname = "x"\nseconds = 0\npattern = "off"\n'
+    assert [(error.line, error.key) for error in check(source.encode()).errors] == [
+        (5 + text.count("\n"), "seconds")
+    ]
+
+
+def test_a_table_inside_a_stage_has_its_own_line() -> None:
+    stage = '[[stage]]\nname = "x"\nseconds = 1\npattern = "off"\n'
+    text = f'name = "a"\n{stage}{stage}[stage.more]\nx = 1\n'
+    assert [(error.line, error.stage, error.key) for error in check(text.encode()).errors] == [
+        (10, 2, "more")
+    ]
+
+
 @given(files(6), st.randoms(use_true_random=False))
 @SLOW
 def test_every_place_of_a_file_has_its_line(source: bytes, chance: random.Random) -> None:

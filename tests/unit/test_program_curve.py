@@ -38,7 +38,9 @@ def contract(stage: Stage, t_ds: int, shift: int) -> int:
 
 @given(stages(900), st.data(), st.integers(-3, 3))
 def test_the_target_is_the_contracts_and_the_firmwares(stage: Stage, data: st.DataObject, shift: int) -> None:
-    t_ds = data.draw(st.integers(0, stage.seconds * 10 - 1))
+    end_ds = stage.seconds * 10
+    turns = range(0, end_ds, stage.period_s * 5) if stage.period_s else [end_ds - 1]
+    t_ds = data.draw(st.integers(0, end_ds - 1) | st.sampled_from(list(turns)))
     device = firmware("program").Program("x", [stage.wire()])
 
     assert target_milli(stage, t_ds, shift) == contract(stage, t_ds, shift)
@@ -115,6 +117,7 @@ def test_cues_of_stages_of_long_stages_and_of_the_end() -> None:
         Cue(460, "last_30_s"),
         Cue(490, "end"),
     ]
+    assert cues([Stage("a", 120, "steady", 3, 3)]) == [Cue(90, "last_30_s"), Cue(120, "end")]
     assert cues([Stage("a", 30, "steady", 3, 3)]) == [Cue(30, "end")]
     assert Cue(60, "move_on") in cues(listed, area_s=60)
 
@@ -137,6 +140,7 @@ def test_a_drawing_shows_level_stages_cues_and_what_is_not_reached() -> None:
     assert level_2.count("█") > 50
     assert level_8.count("·") > 5
     assert "█" not in level_8
+    assert "▒" in next(line for line in lines if " 3 ┤" in line)
     assert lines[-3].index("▾") == lines[-2].index("2")
     assert len(drawing.MEANINGS) <= 80
 

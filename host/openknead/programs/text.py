@@ -36,4 +36,4 @@ def _pairs(pairs: Iterable[tuple[str, object]]) -> str:
 def _value(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value, ensure_ascii=False)  # of what a program can hold, TOML writes all alike
