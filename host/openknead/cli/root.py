@@ -19,6 +19,7 @@ COMMANDS: Commands = {
     "list": ("openknead.cli.info:list_ports", "Which devices are there."),
     "info": ("openknead.cli.info:info", "Who the device is and what it offers."),
     "status": ("openknead.cli.info:status", "What the device is doing now."),
+    "guide": ("openknead.cli.guide:guide", "Whether to use it, and how on which part of the body."),
     "start": ("openknead.cli.session:start", "Run a session from here, and show it."),
     "level": ("openknead.cli.session:level", "Change the level of the running session."),
     "pause": ("openknead.cli.session:pause", "Stop the motor; the session's clock runs on."),

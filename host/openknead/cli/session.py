@@ -7,10 +7,11 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from openknead.cli import check
 from openknead.cli.common import App, columns, pass_app
 from openknead.model import SessionState
 from openknead.report import Recorder, clock
@@ -25,8 +26,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--picture", "picture_path", type=FILE, metavar="FILE", help="Draw the session (.svg or .png).")
 @click.option("--record", type=FILE, metavar="FILE", help="Write every sample to a CSV file.")
+@check.start_options
 @pass_app
-def start(app: App, level: int, minutes: float, picture_path: Path | None, record: Path | None) -> int:
+def start(
+    app: App, level: int, minutes: float, picture_path: Path | None, record: Path | None, **checked: Any
+) -> int:
     """Run a session from here, and show it.
 
     This command stays until the session has ended: its heartbeat is what keeps the motor running, so that
@@ -35,7 +39,11 @@ def start(app: App, level: int, minutes: float, picture_path: Path | None, recor
     meanwhile, or the keys: + and - change the level, p pauses and resumes, space or q stops, as does
     Ctrl-C.
 
-    Exit code 0 when the session ended at its time or was stopped, 3 when a fault or a limit ended it.
+    A session on a device that is no simulation wants the contraindication check answered (`knead guide`): on
+    a terminal it is asked now, elsewhere the start is refused.
+
+    Exit code 0 when the session ended at its time or was stopped, 3 when a fault or a limit ended it, 7 when
+    the check is due or advises against use.
     """
     from openknead.cli import follow, view
     from openknead.cli.keys import Keys
@@ -45,13 +53,15 @@ def start(app: App, level: int, minutes: float, picture_path: Path | None, recor
         recorder = Recorder(record)
     except OSError as problem:
         raise click.UsageError(f"cannot write {record}: {problem.strerror}") from problem
-    with app.connect() as device, Keys() as keys, recorder:
+    with app.connect() as device, recorder:
         device.share()
-        shown = view.choose(app.json, follow.words(device), keys=keys.active)
-        try:
-            summary = follow.run_session(device, level, minutes, shown, recorder, keys)
-        finally:
-            shown.close()
+        check.before_session(app, device, **checked)
+        with Keys() as keys:
+            shown = view.choose(app.json, follow.words(device), keys=keys.active)
+            try:
+                summary = follow.run_session(device, level, minutes, shown, recorder, keys)
+            finally:
+                shown.close()
     machine = summary.as_dict()
     people = columns(summary.lines())
     if picture_path:
