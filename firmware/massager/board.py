@@ -350,8 +350,8 @@ class Files:
         except OSError:
             return []
 
-    def append(self, name, data):
-        """Add to the end of a file, or create it and its folder. Raises OSError (28: no space left)."""
+    def _make_folder(self, name):
+        """The folder of a file, if there is none."""
         folder = name.rfind("/")
         if folder > 0 and not self.names(name[:folder]):
             try:
@@ -359,6 +359,10 @@ class Files:
             except OSError as e:
                 if e.args[0] != 17:  # EEXIST
                     raise
+
+    def append(self, name, data):
+        """Add to the end of a file, or create it and its folder. Raises OSError (28: no space left)."""
+        self._make_folder(name)
         with open(self._root + name, "ab") as f:
             f.write(data)
 
@@ -368,7 +372,8 @@ class Files:
             f.write(data)
 
     def rename(self, old, new):
-        """Atomic on littlefs, also over an existing file."""
+        """Atomic on littlefs, also over an existing file; the new name's folder is created."""
+        self._make_folder(new)
         os.rename(self._root + old, self._root + new)
 
     def remove(self, name):

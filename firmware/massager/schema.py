@@ -2,7 +2,19 @@
 
 import json
 
-from massager import cues, errors, events, faults, selftest, session, settings, telemetry
+from massager import (
+    areas,
+    builtin,
+    cues,
+    errors,
+    events,
+    faults,
+    program,
+    selftest,
+    session,
+    settings,
+    telemetry,
+)
 
 PAGE = 400  # characters after which a page is full, which keeps a reply within the tick, …
 PAGE_MAX = 900  # … and beyond which the last item waits for the next page
@@ -71,6 +83,26 @@ def _field(row):
     return {"name": row[0], "unit": row[1], "doc": row[2]}
 
 
+def _area(row):
+    return {"name": row[0], "sides": bool(row[1]), "doc": row[2]}
+
+
+def _program(row):
+    keys = ("name", "title", "purpose", "cautions", "evidence")
+    return dict(zip(keys, row))
+
+
+def _cue(row):
+    return {
+        "value": row[0],
+        "name": row[1],
+        "doc": row[2],
+        "dip_ms": row[3],
+        "beeps": row[4],
+        "colour": cues.COLOURS[row[5]],
+    }
+
+
 def _event(row):
     return {"name": row[1], "doc": row[2]}
 
@@ -83,7 +115,11 @@ SECTIONS: dict = {
     "refusals": (session.REFUSALS, _refusal),
     "reasons": (session.REASONS, _value_doc),
     "states": (session.STATES, _value_doc),
-    "cues": (cues.CUES, _value_doc),
+    "warnings": (session.WARNINGS, _bit_doc),
+    "cues": (cues.CUES, _cue),
+    "areas": (areas.AREAS, _area),
+    "patterns": (program.PATTERNS, _value_doc),
+    "programs": (builtin.PROGRAMS, _program),
     "errors": (errors.ERRORS, _error),
     "telemetry": (telemetry.FIELDS, _field),
     "events": (events.EVENTS, _event),

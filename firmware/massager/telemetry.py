@@ -22,6 +22,7 @@ FIELDS = (
     ("remaining_ms", "ms", "Session time left."),
     ("limiters", "bits", "Bits of the section limiters."),
     ("fault", "code", "Latched fault, 0 = none."),
+    ("stage", "", "Stage of the program, from 1; 0 = no program."),
 )
 
 
@@ -55,4 +56,5 @@ def sample(app, seq):
         session.remaining_ms(),
         app.safety.limiters,
         app.safety.fault,
+        session.stage(),
     ]

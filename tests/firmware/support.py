@@ -228,7 +228,7 @@ class Bench:
         self.board = board or BenchBoard()
         self.app = App(self.board, self.files)
         if remote:
-            self.app.settings.set({"remote_start": True}, local=True)
+            self.app.settings.set({"remote_start": True, "acknowledged": True}, local=True)
         self.follows = True  # the shaft follows the demand
         self._next_id = 0
         for _ in range(100 if settle else 0):
