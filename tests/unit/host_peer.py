@@ -65,6 +65,11 @@ SCHEMA = {
         | {"remedy": "Check the plug."},
     ],
     "methods": [{"name": "hello", "params": {}, "doc": ""}],
+    "areas": [
+        {"name": "calf", "sides": True, "doc": "Back of the lower leg."},
+        {"name": "glute", "sides": True, "doc": "Buttock."},
+        {"name": "lower_back", "sides": False, "doc": "Beside the spine."},
+    ],
 }
 
 

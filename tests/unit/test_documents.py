@@ -112,24 +112,11 @@ def test_the_change_log_knows_this_version() -> None:
     assert "## [Unreleased]" in TEXTS["CHANGELOG.md"]
 
 
-def test_the_guide_names_areas_and_programs_that_the_device_has(schema: Any) -> None:
-    from massager import areas, builtin
+def test_the_guide_names_areas_and_programs_that_the_device_has(generate: ModuleType, schema: Any) -> None:
     from openknead.guide import book
 
-    bases = {row[0] for row in areas.AREAS}
-    programs = {row[0] for row in builtin.PROGRAMS}
+    bases = {row["name"] for row in generate.items(schema, "areas")}
+    programs = {row["name"] for row in generate.items(schema, "programs")}
     assert {area for topic in book().topics for area in topic.areas} == bases
     for topic in book().topics:
         assert set(topic.programs) <= programs, topic.name
-
-
-def test_the_guide_and_the_programs_tell_the_same_findings_of_the_same_sources(schema: Any) -> None:
-    """First author and year; the wording is shorter on the device."""
-    from massager import builtin
-    from openknead.guide import book
-
-    def name(source: str) -> str:
-        return source.partition(",")[0]
-
-    told = {name(item.source) for topic in book().topics for item in topic.evidence}
-    assert {name(source) for row in builtin.PROGRAMS for source, _ in row[4]} - told <= {"Debski 2019"}

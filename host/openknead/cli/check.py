@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -176,4 +177,4 @@ def load_or_new(name: str) -> Profile:
 def wrap(text: str, indent: str = "", first: str = "") -> str:
     """Text in lines of at most 80 characters, fewer on a narrow terminal."""
     width = max(20, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
-    return click.wrap_text(text, width, initial_indent=first, subsequent_indent=indent)
+    return textwrap.fill(text, width, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)

@@ -33,6 +33,7 @@ COMMANDS: Commands = {
     "clear": ("openknead.cli.care:clear", "Clear a latched fault."),
     "selftest": ("openknead.cli.selftest:selftest", "Test the device, show the report."),
     "log": ("openknead.cli.log:log", "Show the journal: sessions, faults, starts."),
+    "dose": ("openknead.cli.dose:dose", "Minutes and oscillations by day and area, and what is left."),
     "maintenance": ("openknead.cli.care:maintenance", "Restart the device without its motor functions."),
     "reboot": ("openknead.cli.care:reboot", "Restart the device."),
     "sim": ("openknead_sim.cli:sim", "Run a virtual board, press its buttons."),
