@@ -145,6 +145,18 @@ def test_a_damaged_profile_is_told_and_kept_when_a_new_one_takes_its_place(
     assert knead("guide", "--show")[0] == 0
 
 
+@pytest.mark.parametrize("moment", ["Infinity", "-Infinity", "NaN", "-1", "1e30", '"soon"', "null"])
+def test_a_moment_that_no_calendar_has_is_damage(knead: Knead, tmp_path: Path, moment: str) -> None:
+    knead("guide", "--all-no")
+    file = tmp_path / "data" / "profiles" / "default.json"
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps(kept).replace(str(kept["check"]["unix_s"]), moment))
+
+    code, _, err = knead("guide", "--show")
+
+    assert (code, "is damaged" in err) == (7, True)
+
+
 @given(content=st.binary(max_size=200) | st.from_regex(r'\{"format": 1, "check": .{0,60}\}').map(str.encode))
 def test_whatever_stands_in_a_profile_is_a_profile_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

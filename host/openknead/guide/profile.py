@@ -24,6 +24,7 @@ DEFAULT = "default"
 VALID_DAYS = 90
 FORMAT = 1
 _DAY_S = 86_400
+_LATEST_S = 4_102_444_800  # the year 2100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -106,7 +107,7 @@ def load(name: str) -> Profile:
         return Profile(name)
     except OSError as problem:
         raise ProfileError(f"cannot read {path}: {problem.strerror}") from problem
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as problem:
         raise ProfileError(
             f"the profile in {path} is damaged", remedy="answer the check anew: knead guide (keeps a copy)"
         ) from problem
@@ -157,6 +158,8 @@ def _of(name: str, raw: Any) -> Profile:
         answers = {str(key): value for key, value in kept["answers"].items()}
         if not all(value in ANSWERS for value in answers.values()):
             raise ValueError(answers)
+        if not 0 <= kept["unix_s"] <= _LATEST_S:
+            raise ValueError(kept["unix_s"])
         check = Check(int(kept["list"]), int(kept["unix_s"]), answers)
     return Profile(name, check, tuple(dict(entry) for entry in raw["despite_advice"]))
 
