@@ -387,7 +387,7 @@ class Files:
             raise
 
     def content_hash(self):
-        """First 16 hex digits of the SHA-256 over the firmware's files: names, sizes, contents, sorted."""
+        """First 16 hex digits of the SHA-256 over the firmware's files: names, contents, sizes, sorted."""
         found = None
         for content in self.hash_slowly():
             found = content
@@ -399,15 +399,19 @@ class Files:
         names = [n for n in ("boot.py", "main.py") if n in os.listdir(root)]
         # without a folder it is frozen or run from elsewhere: nothing on flash to vouch for
         names += ["massager/" + n for n in self.names("massager") if n.endswith("py")]
+        names += ["massager/programs/" + n for n in self.names("massager/programs")]
         digest = hashlib.sha256()
         block = bytearray(512)
         for name in names:
             with open(root + name, "rb") as f:
-                digest.update(("%s %d\n" % (name, os.stat(root + name)[6])).encode())
+                digest.update(name.encode())
+                size = 0
                 while True:
                     n = f.readinto(block)
                     if not n:
                         break
+                    size += n
                     digest.update(block if n == len(block) else block[:n])
                     yield None
+                digest.update(b" %d\n" % size)  # counted: `stat` would look the file up once more
         yield "".join("%02x" % b for b in digest.digest()[:8])

@@ -1,7 +1,8 @@
 """Library: the programs there are, built-in and on flash, and how a host puts one there.
 
-A file on flash is the document that the host sent, to the byte: a line `OKP1 <crc32 of the rest>`, a line of
-JSON with name and stages, and the host's source, which means nothing here.
+Those built in are files of the firmware, `massager/programs/<name>.json`, read when they are wanted: texts
+and stages together would cost a Pico 15 kB of heap. A file that a host sent is kept to the byte: a line
+`OKP1 <crc32 of the rest>`, a line of JSON with name and stages, and the host's source, meaningless here.
 """
 
 import binascii
@@ -10,7 +11,6 @@ import json
 from micropython import const
 
 from massager import errors
-from massager.builtin import PROGRAMS
 from massager.errors import RpcError
 from massager.program import Program, mistake
 from massager.store import replace
@@ -21,7 +21,23 @@ SIZE_MAX = const(3_072)
 CHUNK = const(300)  # bytes a request
 PLAIN = "steady"  # no list of stages: the chosen level for the session's time
 
-_BUILT_IN = {row[0]: row for row in PROGRAMS}
+# In the order in which MODE offers them.
+BUILT_IN = (
+    PLAIN,
+    "warm-up",
+    "knead",
+    "trigger-point",
+    "spot",
+    "roller",
+    "self-massage",
+    "pre-run",
+    "post-run",
+    "hamstring-10",
+    "calf-5",
+    "stretch-timer",
+    "ice-timer",
+    "desk-day",
+)
 
 
 class Library:
@@ -33,13 +49,27 @@ class Library:
         self._look()
 
     def _look(self):
-        self.names = [row[0] for row in PROGRAMS]
-        self.names += [name for name in self._files.names(FOLDER) if name not in _BUILT_IN]
+        self.names = list(BUILT_IN)
+        self.names += [name for name in self._files.names(FOLDER) if name not in BUILT_IN]
+
+    def describe(self, name):
+        """A program built in as the schema hands it out: texts for people, without the stages."""
+        row = self._read(name)
+        del row["stages"]
+        row["name"] = name
+        return row
+
+    def _read(self, name):
+        """One that is built in, as its file has it; without stages when that is missing or damaged."""
+        try:
+            return json.loads(self._files.read("massager/programs/%s.json" % name) or b"")
+        except ValueError:
+            return {"stages": ()}
 
     def stages(self, name):
         """The stages of a program; none of PLAIN or a damaged file. Raises RpcError for an unknown name."""
-        if name in _BUILT_IN:
-            return _BUILT_IN[name][5]
+        if name in BUILT_IN:
+            return self._read(name)["stages"]
         found = parse(self.document(name))
         return found["stages"] if found and found["name"] == name else ()
 
@@ -50,7 +80,7 @@ class Library:
     def document(self, name):
         """What is on flash of a program. Raises RpcError for one that is not there."""
         data = self._files.read("%s/%s" % (FOLDER, name)) if name in self.names else None
-        if data is None or name in _BUILT_IN:
+        if data is None or name in BUILT_IN:
             raise RpcError(errors.UNKNOWN_PROGRAM, {"program": errors.clip(name)})
         return data
 
@@ -60,11 +90,11 @@ class Library:
         found = mistake(name, [])
         if found[1] == "name":
             raise invalid(name, found)
-        if name in _BUILT_IN:
+        if name in BUILT_IN:
             raise invalid(name, (None, "name", "built in"))
         if not 0 < size <= SIZE_MAX:
             raise RpcError(errors.INVALID_PARAMS, {"param": "size", "min": 1, "max": SIZE_MAX})
-        if name not in self.names and len(self.names) - len(_BUILT_IN) >= PROGRAMS_MAX:
+        if name not in self.names and len(self.names) - len(BUILT_IN) >= PROGRAMS_MAX:
             raise RpcError(errors.PROGRAM_SPACE, {"max": PROGRAMS_MAX})
         self._transfer = (name, size, bytearray())
 
@@ -111,7 +141,7 @@ class Library:
 
 def built_in(name):
     """Whether it is one of the firmware's own."""
-    return name in _BUILT_IN
+    return name in BUILT_IN
 
 
 def invalid(name, found):

@@ -54,7 +54,9 @@ def _hello(app, params):
 def _schema(app, params):
     if "section" not in params:
         return {"sections": sorted(schema.SECTIONS)}
-    text = schema.page(params["section"], params.get("start", 0))
+    if params["section"] == "programs":
+        require_idle(app)  # read from flash and parsed: too long for a tick with the motor on
+    text = schema.page(params["section"], params.get("start", 0), app.library)
     if text is None:
         raise RpcError(errors.INVALID_PARAMS, {"param": "section" if "start" not in params else "start"})
     return Encoded(text)

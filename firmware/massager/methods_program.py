@@ -16,6 +16,7 @@ FETCH = const(510)  # bytes of a document in a reply
 
 
 def program_list(app, params):
+    require_idle(app)  # here and below: reading and parsing take too long for a tick with the motor on
     names = app.library.names
     rows, following = _page(names, params, _LIST_PAGE)
     return {
@@ -41,6 +42,7 @@ def _program(app, name):
 
 
 def program_get(app, params):
+    require_idle(app)
     name = params["name"]
     stages = app.library.stages(name)
     rows, following = _page(stages, params, _STAGES_PAGE) if stages else ((), None)
@@ -69,6 +71,7 @@ def program_commit(app, params):
 
 
 def program_fetch(app, params):
+    require_idle(app)
     data = app.library.document(params["name"])
     offset = params["offset"]
     if not 0 <= offset < len(data):

@@ -36,8 +36,8 @@ ONE_SLOTS = const(1)  # … for a one; light for two after either
 class Panel:
     """Feed it every tick with `update`; it calls the session itself.
 
-    toggle_remote: MODE was held; turn: MODE (1) or - (-1) asked for the next program, or the last; the app takes
-    both. selected: number of the program that + starts, from 1, shown by the light; 1 is not shown.
+    toggle_remote: MODE was held; turn: MODE (1) or - (-1) asked for the next program, or the one before; both
+    are taken by the app. selected: number of the program that + starts, from 1; the light counts it out.
     """
 
     def __init__(self, settings, session, safety, event_log):

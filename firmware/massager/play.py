@@ -12,12 +12,7 @@ class Play:
     """
 
     def __init__(self):
-        self.program = None
-        self.stage = 0
-        self.shift = 0
-        self.area = 0
-        self._stage_ms = 0
-        self._step_ms = 0
+        self.begin(None, 0)
 
     def begin(self, program, shift, area=0):
         """From the first stage on; program None: a plain session on one area."""

@@ -136,9 +136,16 @@ class Program:
     def stage(self, index):
         """A stage as it came in."""
         pattern = PATTERNS[self._pattern[index]][1]
-        levels = (self._a[index], self._b[index], self._period_ds[index] // 10)
-        area, cue = LABELS[self._area[index]], _CUE_NAMES[self._cue[index]]
-        return [self.names[index], self._length_ds[index] // 10, pattern, *levels, area, cue]
+        return [
+            self.names[index],
+            self._length_ds[index] // 10,
+            pattern,
+            self._a[index],
+            self._b[index],
+            self._period_ds[index] // 10,
+            LABELS[self._area[index]],
+            _CUE_NAMES[self._cue[index]],
+        ]
 
     def length_ms(self, index):
         """Time of a stage."""

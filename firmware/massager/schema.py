@@ -4,11 +4,11 @@ import json
 
 from massager import (
     areas,
-    builtin,
     cues,
     errors,
     events,
     faults,
+    library,
     program,
     selftest,
     session,
@@ -87,11 +87,6 @@ def _area(row):
     return {"name": row[0], "sides": bool(row[1]), "doc": row[2]}
 
 
-def _program(row):
-    keys = ("name", "title", "purpose", "cautions", "evidence")
-    return dict(zip(keys, row))
-
-
 def _cue(row):
     return {
         "value": row[0],
@@ -119,7 +114,7 @@ SECTIONS: dict = {
     "cues": (cues.CUES, _cue),
     "areas": (areas.AREAS, _area),
     "patterns": (program.PATTERNS, _value_doc),
-    "programs": (builtin.PROGRAMS, _program),
+    "programs": (library.BUILT_IN, None),  # described by the library
     "errors": (errors.ERRORS, _error),
     "telemetry": (telemetry.FIELDS, _field),
     "events": (events.EVENTS, _event),
@@ -127,11 +122,15 @@ SECTIONS: dict = {
 }
 
 
-def page(section, start):
-    """JSON text of one page from item `start`; None when there is no such section or item."""
+def page(section, start, programs):
+    """JSON text of one page from item `start`; None when there is no such section or item.
+
+    programs: the Library, which has the texts of the section programs on flash.
+    """
     if section not in SECTIONS:
         return None
     rows, item = SECTIONS[section]
+    item = item or programs.describe
     if not 0 <= start < max(len(rows), 1):
         return None
     texts: list = []

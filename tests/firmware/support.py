@@ -6,7 +6,8 @@ used in the scenarios, not here.
 
 import json
 
-from massager import rpc
+import massager
+from massager import library, rpc
 from massager.app import App
 
 TICK_US = 10_000
@@ -21,6 +22,19 @@ def raises(kind, call, *args):
     raise AssertionError("nothing raised")
 
 
+def built_in_files():
+    """The files of the programs that are built in, as they stand on flash: path → content."""
+    folder = massager.__file__.rsplit("/", 1)[0]
+    found = {}
+    for name in library.BUILT_IN:
+        with open("%s/programs/%s.json" % (folder, name), "rb") as f:
+            found["massager/programs/%s.json" % name] = f.read()
+    return found
+
+
+BUILT_IN_FILES = built_in_files()
+
+
 class MemoryFiles:
     """Files in memory that can fail: `cut_at` operations from now the power fails, in the middle of a write;
     `error` is the errno of every write."""
@@ -29,7 +43,7 @@ class MemoryFiles:
         pass
 
     def __init__(self):
-        self.content = {}
+        self.content = {}  # what was written; the firmware's own files are there as well
         self.operations = 0
         self.cut_at = None
         self.torn = 0.5
@@ -42,7 +56,7 @@ class MemoryFiles:
             raise self.PowerCut()
 
     def read(self, name):
-        return self.content.get(name)
+        return self.content.get(name) or BUILT_IN_FILES.get(name)
 
     def write(self, name, data):
         if self.error:

@@ -1,9 +1,26 @@
 """Built-in programs: each obeys the rules of a program, can be followed, and claims nothing."""
 
+import json
+
 from massager import areas
-from massager.builtin import PROGRAMS
 from massager.drive import LEVELS
-from support import raises
+from massager.library import BUILT_IN
+from support import BUILT_IN_FILES, raises
+
+KEYS = ("title", "purpose", "cautions", "evidence", "stages")
+
+
+def rows():
+    """(name, title, purpose, cautions, evidence, stages) of each program built in."""
+    found = []
+    for name in BUILT_IN:
+        values = json.loads(BUILT_IN_FILES["massager/programs/%s.json" % name])
+        assert sorted(values) == sorted(KEYS), name
+        found.append((name,) + tuple(values[key] for key in KEYS))
+    return found
+
+
+PROGRAMS = rows()
 
 SLEW_DS = 20  # tenths of a second for a change by one level, at the default slew_s
 TEXT_MAX = 600  # characters of a row's texts, which travel in one line

@@ -3,15 +3,14 @@
 import binascii
 import json
 
-from massager import builtin, buttons
-from massager.library import PLAIN
+from massager import buttons
+from massager.library import BUILT_IN, PLAIN
 from support import Bench, MemoryFiles
 
 STAGES = [
     ["one", 30, "ramp", 1, 3, 0, "calf_left", "none"],
     ["two", 30, "wave", 1, 3, 10, "calf_right", "stage"],
 ]
-BUILT_IN = [row[0] for row in builtin.PROGRAMS]
 
 
 def document(name="mine", stages=STAGES, source=b"\x00\xffname = 1\n"):
@@ -65,10 +64,10 @@ def stages_of(bench, name):
 def test_the_built_in_programs_are_there_and_may_start():
     bench = Bench()
     rows = listed(bench)
-    assert [row["name"] for row in rows] == BUILT_IN
+    assert [row["name"] for row in rows] == list(BUILT_IN)
     assert all(row["builtin"] and row["problem"] is None for row in rows)
-    for row in builtin.PROGRAMS:
-        assert stages_of(bench, row[0]) == [list(stage) for stage in row[5]], row[0]
+    for name in BUILT_IN:
+        assert bool(stages_of(bench, name)) == (name != PLAIN), name
 
 
 def test_a_program_that_was_sent_comes_back_to_the_byte():
@@ -77,7 +76,7 @@ def test_a_program_that_was_sent_comes_back_to_the_byte():
     assert send(bench, "mine", data) == {"name": "mine", "s": 60}
     assert fetch(bench, "mine") == data
     assert stages_of(bench, "mine") == STAGES
-    assert [row["name"] for row in listed(bench)] == BUILT_IN + ["mine"]
+    assert [row["name"] for row in listed(bench)] == list(BUILT_IN) + ["mine"]
     again = Bench(bench.files)
     assert fetch(again, "mine") == data
 
@@ -209,8 +208,13 @@ def test_no_program_is_sent_removed_or_selected_while_a_session_runs():
         ("commit", {}),
         ("remove", {"name": "mine"}),
         ("select", {"name": "mine"}),
+        ("list", {}),  # these take longer than a tick has
+        ("get", {"name": "mine"}),
+        ("fetch", {"name": "mine", "offset": 0}),
     ):
         assert error_of(bench.call("program." + method, **more)) == "motor_running", method
+    assert error_of(bench.call("schema", section="programs")) == "motor_running"
+    bench.call("session.stop")
     assert fetch(bench, "mine") == document()
 
 
