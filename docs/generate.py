@@ -1,4 +1,4 @@
-"""Writes the tables in the documents from the firmware's tables, so that there is one source of truth.
+"""Writes the tables in the documents from the firmware's tables and other data: one source of truth.
 
 A document holds blocks `<!-- table: NAME -->` … `<!-- end of table -->`; what stands between is replaced,
 the rest is written by hand. `--check` changes nothing and fails when a document is not up to date, or when
@@ -357,6 +357,50 @@ def program_areas(_schema: ModuleType) -> str:
     return f"{paired}, each also with `_left` or `_right`; {unpaired}.\n"
 
 
+# -- the guide ----------------------------------------------------------------------------------------------
+
+GUIDE = ROOT / "host" / "openknead" / "guide" / "guide.toml"
+
+
+@functools.cache
+def guide() -> dict[str, Any]:
+    """Questions and pages, as the package has them."""
+    return tomllib.loads(GUIDE.read_text(encoding="utf-8"))
+
+
+def guide_questions(_schema: ModuleType) -> str:
+    rows = ((_code(q["name"]), q["ask"], q["why"], q["do"]) for q in guide()["question"])
+    return table(("name", "question", "why", "if yes, or unsure"), rows)
+
+
+def guide_stop(_schema: ModuleType) -> str:
+    return "".join(f"- {text}\n" for text in guide()["stop"])
+
+
+def guide_areas(_schema: ModuleType) -> str:
+    return "".join(_page(topic) for topic in guide()["topic"] if "areas" in topic)
+
+
+def guide_general(_schema: ModuleType) -> str:
+    return "".join(_page(topic) for topic in guide()["topic"] if "areas" not in topic)
+
+
+def _page(topic: dict[str, Any]) -> str:
+    parts = [f"### {topic['title']}\n\n`knead guide {topic['name']}`\n\n"]
+    parts += [f"- {text}\n" for text in (*topic.get("text", ()), *topic.get("technique", ()))]
+    rows = [(head, topic[key]) for key, head in GUIDE_ROWS.items() if key in topic]
+    rows += [("Not on", " ".join(topic["avoid"]))] if "avoid" in topic else []
+    rows += [("Programs", ", ".join(map(_code, topic["programs"])))] if "programs" in topic else []
+    parts += [f"- *{head}*: {text}\n" for head, text in rows]
+    for item in topic.get("evidence", ()):
+        again = "" if item.get("reread", True) else " (not re-read)"
+        parts.append(f"- *Known*: {item['finding']} {item['source']}{again}.\n")
+    return "".join(parts) + "\n"
+
+
+GUIDE_ROWS = {"strokes": "Strokes", "how_long": "How long", "how_often": "How often"}
+
+
 def missing(schema: ModuleType) -> list[str]:
     """What the safety case names and does not exist, and faults that stand in no hazard."""
     found = []
@@ -423,6 +467,10 @@ TABLES = {
     "safety_run": safety_run,
     "safety_figures": safety_figures,
     "fault_matrix": fault_matrix,
+    "guide_questions": guide_questions,
+    "guide_stop": guide_stop,
+    "guide_areas": guide_areas,
+    "guide_general": guide_general,
 }
 
 

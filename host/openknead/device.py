@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from openknead import journal, ports
 from openknead.channel import Channel
 from openknead.closing import Closing
+from openknead.dose import Today
 from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError, PortBusy
 from openknead.feed import Feed
 from openknead.handshake import greet, require
@@ -19,7 +21,7 @@ from openknead.keeper import Keeper
 from openknead.link import BUSY_RETRY_S, open_link
 from openknead.model import Event, Hello, Sample, SampleReader, SessionEnd, SessionState, Setting, Status
 from openknead.programs import STEADY
-from openknead.schema import Items, Schema
+from openknead.schema import PAGES, Items, Schema
 from openknead.selftest import SelftestReport
 
 if TYPE_CHECKING:
@@ -463,10 +465,28 @@ class Device(Closing):
         require(self.hello, "journal", self.port)
         return journal.read(self.call, start)
 
+    def dose(self) -> Today:
+        """What the device counts of the current day, by area, and its limits. Raises NotOffered."""
+        require(self.hello, "dose", self.port)
+        pages = [self.call("dose.get")]
+        try:
+            while (start := pages[-1].get("next")) is not None and len(pages) < PAGES:
+                pages.append(self.call("dose.get", start=start))
+            return Today.of(pages)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+            raise DeviceError(
+                "dose.get answered with what is no dose", remedy="report this firmware's version"
+            ) from problem
+
     def set_clock(self, unix_s: int | None = None) -> int | None:
-        """Set the device's clock, None for this computer's time; what it showed before, None if not set."""
+        """Set the device's clock, None for this computer's time; what it showed before, None if not set.
+
+        A device that counts a dose is told the local time zone, too: its day is the user's.
+        """
         require(self.hello, "clock", self.port)
-        was = self._value("clock.set", "was", unix_s=round(time.time()) if unix_s is None else unix_s)
+        now = round(time.time()) if unix_s is None else unix_s
+        zone = {"utc_offset_min": utc_offset_min(now)} if "dose" in self.hello.capabilities else {}
+        was = self._value("clock.set", "was", unix_s=now, **zone)
         return None if was is None else int(was)
 
     def maintenance(self) -> None:
@@ -498,6 +518,12 @@ def is_plain(level: int | None, minutes: float | None, program: str | None, shif
     if (level is None) == plain or (shift if plain else minutes or area):
         raise ValueError("give a level, perhaps with minutes and area; or a program, perhaps with a shift")
     return plain
+
+
+def utc_offset_min(unix_s: int) -> int:
+    """Minutes by which this computer's local time is ahead of UTC at that moment."""
+    offset = datetime.fromtimestamp(unix_s).astimezone().utcoffset()
+    return round(offset.total_seconds() / 60) if offset else 0
 
 
 def ended(item: Sample | Event, running: bool) -> bool:

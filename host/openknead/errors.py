@@ -1,7 +1,8 @@
 """Everything that can go wrong, as types; each carries a code, a name and a remedy.
 
 Codes -32xxx come from the device (or from JSON-RPC), -33xxx are the host's own.
-`exit_code` is what the `knead` command ends with: 1 device refused, 4 port, 5 link or time, 6 protocol.
+`exit_code` is what the `knead` command ends with: 1 device refused, 4 port, 5 link or time, 6 protocol,
+7 contraindication check.
 """
 
 from __future__ import annotations
@@ -140,6 +141,29 @@ class NotOffered(OpenKneadError):
     """The firmware lacks what was asked for (`data["capability"]`); `remedy` is the command to run."""
 
     code, name, exit_code = -33022, "not_offered", 6
+
+
+# -- the check before a session, on this computer --------------------------------------------------------
+
+
+class ProfileError(OpenKneadError):
+    """A profile cannot be read or written."""
+
+    code, name, exit_code = -33060, "profile_error", 7
+
+
+class CheckDue(OpenKneadError):
+    """The contraindication check has to be answered before a session."""
+
+    code, name, exit_code = -33061, "check_due", 7
+    remedy = "answer it: knead guide"
+
+
+class AdvisedAgainst(OpenKneadError):
+    """The check was answered with something that speaks against use; `data["advice"]` says what and why."""
+
+    code, name, exit_code = -33062, "advised_against", 7
+    remedy = "see a professional first, then answer again: knead guide; --despite-advice overrides, on record"
 
 
 # -- the device's own answers --------------------------------------------------------------------------

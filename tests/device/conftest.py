@@ -24,6 +24,7 @@ def _folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path_factory.mktemp("run")))
         patch.setenv("OPENKNEAD_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("OPENKNEAD_NO_GUIDE", "1")  # whoever gives --dev has seen to it that nobody is massaged
         patch.delenv("OPENKNEAD_PORT", raising=False)
         yield
 

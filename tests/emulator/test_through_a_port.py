@@ -93,6 +93,7 @@ def serve(image, tmp_path, monkeypatch):
     flash = tmp_path / "flash"
     monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("OPENKNEAD_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("OPENKNEAD_NO_GUIDE", "1")  # an emulated Pico cannot tell that it is none
 
     @contextmanager
     def run(files=None):

@@ -17,6 +17,9 @@ settings.load_profile("patient")
 def peer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Peer]:
     monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("OPENKNEAD_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("OPENKNEAD_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("OPENKNEAD_NO_GUIDE", "1")  # the check has tests of its own
+    monkeypatch.delenv("OPENKNEAD_PROFILE", raising=False)
     monkeypatch.delenv("OPENKNEAD_PORT", raising=False)
     monkeypatch.setattr("serial.tools.list_ports.comports", list)
     with Peer() as device:

@@ -72,7 +72,12 @@ SCHEMA = {
         | {"remedy": "Check the plug."},
     ],
     "methods": [{"name": "hello", "params": {}, "doc": ""}],
-    "areas": [{"name": "calf", "sides": True, "doc": ""}, {"name": "upper_back", "sides": False, "doc": ""}],
+    "areas": [
+        {"name": "calf", "sides": True, "doc": "Back of the lower leg."},
+        {"name": "glute", "sides": True, "doc": "Buttock."},
+        {"name": "lower_back", "sides": False, "doc": "Beside the spine."},
+        {"name": "upper_back", "sides": False, "doc": ""},
+    ],
     "programs": [
         {"name": "steady", "title": "Steady level", "purpose": "One level.", "cautions": [], "evidence": []},
         {"name": "light", "title": "Light strokes", "purpose": "To begin with."}

@@ -110,3 +110,13 @@ def test_the_command_line_page_names_every_command() -> None:
 
 def test_the_change_log_knows_this_version() -> None:
     assert "## [Unreleased]" in TEXTS["CHANGELOG.md"]
+
+
+def test_the_guide_names_areas_and_programs_that_the_device_has(generate: ModuleType, schema: Any) -> None:
+    from openknead.guide import book
+
+    bases = {row["name"] for row in generate.items(schema, "areas")}
+    programs = {row["name"] for row in generate.items(schema, "programs")}
+    assert {area for topic in book().topics for area in topic.areas} == bases
+    for topic in book().topics:
+        assert set(topic.programs) <= programs, topic.name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from openknead.errors import OpenKneadError, Refused, SettingError
+from openknead.errors import AdvisedAgainst, OpenKneadError, Refused, SettingError
 
 if TYPE_CHECKING:
     from openknead.device import Device
@@ -101,6 +101,8 @@ def error_lines(error: OpenKneadError) -> list[str]:
     lines = [f"error: {error.message}"]
     if isinstance(error, Refused):
         return lines + columns([(name, remedy) for name, remedy in error.refusals], "  ")
+    if isinstance(error, AdvisedAgainst):
+        lines += columns([(item["name"], item["do"]) for item in error.data["advice"]], "  ")
     if isinstance(error, SettingError) and error.problems:
         lines += [f"  {_problem(problem)}" for problem in error.problems]
     elif "param" in error.data:

@@ -7,10 +7,11 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from openknead.cli import check
 from openknead.cli.common import App, columns, pass_app
 from openknead.model import SessionState
 from openknead.report import Recorder, clock
@@ -26,6 +27,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--shift", type=int, default=0, metavar="N", help="With --program: all its levels by N.")
 @click.option("--picture", "picture_path", type=FILE, metavar="FILE", help="Draw the session (.svg or .png).")
 @click.option("--record", type=FILE, metavar="FILE", help="Write every sample to a CSV file.")
+@check.start_options
 @pass_app
 def start(
     app: App,
@@ -36,6 +38,7 @@ def start(
     shift: int,
     picture_path: Path | None,
     record: Path | None,
+    **checked: Any,
 ) -> int:
     """Run a session from here, and show it: at a --level, or a --program.
 
@@ -45,7 +48,11 @@ def start(
     meanwhile, or the keys: + and - change the level, p pauses and resumes, space or q stops, as does
     Ctrl-C. In a program n goes on to its next stage, b back, and + and - shift all of its levels.
 
-    Exit code 0 when the session ended at its time or was stopped, 3 when a fault or a limit ended it.
+    A session on a device that is no simulation wants the contraindication check answered (`knead guide`): on
+    a terminal it is asked now, elsewhere the start is refused.
+
+    Exit code 0 when the session ended at its time or was stopped, 3 when a fault or a limit ended it, 7 when
+    the check is due or advises against use.
     """
     from openknead.cli import follow, view
     from openknead.cli.keys import Keys
@@ -60,20 +67,22 @@ def start(
         recorder = Recorder(record)
     except OSError as problem:
         raise click.UsageError(f"cannot write {record}: {problem.strerror}") from problem
-    with app.connect() as device, Keys() as keys, recorder:
+    with app.connect() as device, recorder:
         device.share()
+        check.before_session(app, device, **checked)
         played = None if plain else device.program(str(program))
-        shown = view.choose(app.json, follow.words(device, played), keys=keys.active)
-        try:
-            summary = follow.run_session(
-                device,
-                lambda: device.start(level, minutes, program=program, shift=shift, area=area),
-                shown,
-                recorder,
-                keys,
-            )
-        finally:
-            shown.close()
+        with Keys() as keys:
+            shown = view.choose(app.json, follow.words(device, played), keys=keys.active)
+            try:
+                summary = follow.run_session(
+                    device,
+                    lambda: device.start(level, minutes, program=program, shift=shift, area=area),
+                    shown,
+                    recorder,
+                    keys,
+                )
+            finally:
+                shown.close()
     machine = summary.as_dict()
     people = columns(summary.lines())
     if picture_path:

@@ -1,0 +1,42 @@
+"""The dose: what the device counts of a session and what the host reads in its journal are the same."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from openknead import Device
+from openknead.dose import ledger
+
+AREA = "calf_left"
+
+
+def counted(device: Device) -> tuple[int, int, int]:
+    return device.dose().areas.get(AREA, (0, 0, 0))
+
+
+def read(device: Device) -> tuple[int, int, int]:
+    """Motor time in ms, oscillations, sessions, as the journal has them."""
+    shares = [share for day in ledger(list(device.journal()), date.today(), AREA) for share in day.shares]
+    parts = [part for share in shares for part in share.parts]
+    return sum(part.motor_ms for part in parts), sum(part.oscillations or 0 for part in parts), len(parts)
+
+
+def test_the_journal_and_the_devices_count_agree(device: Device) -> None:
+    counted_before, read_before = counted(device), read(device)
+
+    device.call("session.start", level=1, run_s=10, area=AREA)
+    device.wait(60)
+
+    seconds, turns, sessions = (now - then for now, then in zip(counted(device), counted_before, strict=True))
+    ms, turns_read, sessions_read = (now - then for now, then in zip(read(device), read_before, strict=True))
+    assert 1000 < ms <= 10_000
+    assert abs(seconds * 1000 - ms) <= 1000
+    assert turns == turns_read > 0
+    assert sessions == sessions_read == 1
+
+
+def test_the_devices_day_is_that_of_this_computer(device: Device) -> None:
+    today = device.dose()
+
+    assert today.dated
+    assert today.day == date.today()
