@@ -18,7 +18,7 @@ from machine import ADC, PWM, WDT, Pin, mem32
 from micropython import const
 
 from massager.interlock import Interlock
-from massager.sense import TACH_COUNT_US
+from massager.sense import DRIVER, HANDLE, MOTOR, PAD, REFERENCE, TACH_COUNT_US
 
 # The pin map: the only place where GPIO numbers stand. hardware/ and docs/ are checked against it.
 PINS = {
@@ -40,13 +40,27 @@ PINS = {
     "MOT_PH": 17,  # driver PH: direction, held at 0
     "BUZZER": 18,  # alone on its PWM slice
     "MUX_S0": 19,  # address of the multiplexer before T_MUX
+    "MUX_S2": 20,
     "MUX_S1": 22,
     "I_SENSE": 26,  # motor current
-    "T_MUX": 27,  # thermistors: motor, driver, handle; then half the rail as a reference
+    "T_MUX": 27,  # thermistors: motor, driver, handle, pad; half the rail as a reference
     "V_BAT": 28,  # supply voltage through a divider
 }
 BUTTONS = ("STOP", "PLUS", "MINUS", "MODE")  # neighbours, in the order of the bits in buttons.py
 SAFE_LOW = ("RUN_REQ", "MOT_PWM", "MOT_PH", "WD_KICK", "BUZZER")  # boot.py drives these low, in this order
+
+# What T_MUX shows in turn, a tick each, and its address: S0, S1, S2. The other inputs are at ground, and these
+# are placed so that any line that is stuck makes one of them read ground: a fault of its sensor.
+MUX_TURNS = (
+    (MOTOR, 0, 0, 0),
+    (DRIVER, 1, 0, 0),
+    (HANDLE, 0, 1, 0),
+    (REFERENCE, 1, 1, 1),
+    (MOTOR, 0, 0, 0),
+    (DRIVER, 1, 0, 0),
+    (PAD, 0, 0, 1),
+    (REFERENCE, 1, 1, 1),
+)
 
 MOTOR_PWM_HZ = const(20_000)  # above hearing
 TACH_SM = const(4)  # first state machine of PIO block 1; block 0 belongs to the interlock
@@ -123,8 +137,7 @@ class Console:
 class Board:
     """Raw readings in attributes, filled by `sample`; outputs as methods. The motor is off at first.
 
-    adc_current, adc_supply: 0…65535; mux_channel with adc_mux: the T_MUX channel (0…3) read in this
-    sample; tach_count, tach_periods: sum and number of tach periods (TACH_COUNT_US each) since the last
+    adc_current, adc_supply: 0…65535; mux_channel with adc_mux: the channel (of `sense`) read in this sample; tach_count, tach_periods: sum and number of tach periods (TACH_COUNT_US each) since the last
     sample; buttons: bits of `buttons`, 1 = pressed; run_req: RUN_REQ as it reads, 0 or 1; driver_fault:
     whether the driver's fault line is low, or was since the motor was enabled; guarded: the watchdog runs.
     """
@@ -158,6 +171,7 @@ class Board:
         Pin(PINS["NFAULT"], Pin.IN, Pin.PULL_UP).irq(self._driver_tripped, Pin.IRQ_FALLING, hard=True)
         self._mux0 = Pin(PINS["MUX_S0"], Pin.OUT, value=0)
         self._mux1 = Pin(PINS["MUX_S1"], Pin.OUT, value=0)
+        self._mux2 = Pin(PINS["MUX_S2"], Pin.OUT, value=0)
         self._read_current = ADC(Pin(PINS["I_SENSE"])).read_u16
         self._read_mux = ADC(Pin(PINS["T_MUX"])).read_u16
         self._read_supply = ADC(Pin(PINS["V_BAT"])).read_u16
@@ -165,7 +179,8 @@ class Board:
         self._tach = rp2.StateMachine(TACH_SM, tach_period, freq=2_000_000 // TACH_COUNT_US, jmp_pin=tach)
         self._tach.active(1)
         self.adc_current = self.adc_supply = self.adc_mux = 0
-        self.mux_channel = self._next_mux = 0
+        self.mux_channel = self._next_channel = MOTOR
+        self._mux_turn = 0
         self.tach_count = self.tach_periods = 0
         self.buttons = 0
         self.run_req = 0
@@ -183,12 +198,13 @@ class Board:
         """Read every input once. The multiplexer moves on at the end and settles until the next tick."""
         self.adc_current = self._read_current()
         self.adc_supply = self._read_supply()
-        channel = self._next_mux
-        self.mux_channel = channel
+        self.mux_channel = self._next_channel
         self.adc_mux = self._read_mux()
-        self._next_mux = channel = (channel + 1) & 3
-        self._mux0(channel & 1)
-        self._mux1(channel >> 1)
+        self._mux_turn = turn = (self._mux_turn + 1) & 7
+        self._next_channel, s0, s1, s2 = MUX_TURNS[turn]
+        self._mux0(s0)
+        self._mux1(s1)
+        self._mux2(s2)
         tach = self._tach
         periods = tach.rx_fifo()
         self.tach_periods = periods

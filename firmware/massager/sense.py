@@ -3,7 +3,7 @@
 The tach is right but tells of the past, one turn late; the back-EMF (voltage applied minus the drop over the
 winding) is prompt but only as right as the motor's constants. `rate_opm` is the tach's, for safety and for
 people; `prompt_opm` is the back-EMF's trimmed by the tach, for the drive. With no tach both are back-EMF.
-Temperatures arrive in turn, one multiplexer channel a tick, so each is 40 ms old at most.
+Temperatures arrive in turn, one multiplexer channel a tick: each is as old as its PERIOD_MS at most.
 """
 
 import math
@@ -23,8 +23,8 @@ NTC_OPEN = const(65_000)  # ADC readings beyond these are no temperature: below 
 NTC_SHORT = const(400)
 NTC_BACK = const(500)  # so far inside of them a reading must be to be believed again
 SEGMENTS = const(64)
-JUMP_DC = const(100)  # between two readings of a thermistor, 40 ms apart; nothing heats or cools so fast
-JUMP_READINGS = const(50)  # a jump that stays for 2 s is believed: the sensor was changed, or mended
+JUMP_DC = const(100)  # between two readings of a thermistor; nothing heats or cools so fast
+JUMP_MS = const(2_000)  # a jump that stays for longer is believed: the sensor was changed, or mended
 HALF_RAIL = const(32_768)
 
 DRIVEN_MA = const(30)  # below it the motor may be generating, which the current sense does not see
@@ -35,11 +35,13 @@ SUPPLY_JUMP_MV = const(500)
 
 _CHARGE = ((3000, 0), (3450, 10), (3650, 30), (3750, 50), (3900, 70), (4050, 88), (4180, 100))  # mV a cell: %
 
-# temperature channels of the multiplexer
+# temperature channels of the board
 MOTOR = const(0)
 DRIVER = const(1)
 HANDLE = const(2)
-REFERENCE = const(3)
+PAD = const(3)
+REFERENCE = const(4)
+PERIOD_MS = (40, 40, 80, 80)  # of the thermistors; handle and pad, which warm the slowest, share a turn
 
 
 def ntc_table(beta_k, pullup_ohm):
@@ -58,10 +60,10 @@ class Sense:
 
     current_ma, supply_mv, rate_opm, prompt_opm: filtered; fast_ma: the current of this tick alone;
     emf_opm: the rate that voltage and current alone tell;
-    temperatures_dc: motor, driver, handle in 0.1 C or INVALID; jumped: bit n set while channel n reads far
-    from the value kept; channel: the one of this tick, or REFERENCE; reference: the half-rail reading,
-    0…65535; run_req: RUN_REQ as it reads; driver_fault: whether the driver complains or has complained since
-    the motor went on.
+    temperatures_dc: motor, driver, handle, pad in 0.1 C or INVALID; pad_fitted: whether the pad has a
+    thermistor, else its value stays INVALID; jumped: bit n set while channel n reads far from the value kept;
+    channel: the one of this tick, or REFERENCE; reference: the half-rail reading, 0…65535; run_req: RUN_REQ
+    as it reads; driver_fault: whether the driver complains or has complained since the motor went on.
     """
 
     def __init__(self, settings):
@@ -71,12 +73,12 @@ class Sense:
         self.rate_opm = 0
         self.emf_opm = 0
         self.reference = HALF_RAIL
-        self.temperatures_dc = array("h", [INVALID] * 3)
+        self.temperatures_dc = array("h", [INVALID] * 4)
         self.channel = REFERENCE
         self.run_req = 0
         self.driver_fault = False
         self.jumped = 0
-        self._jumps = array("h", [0] * 3)
+        self._jumps_ms = array("h", [0] * 4)
         self._supply_acc = 0
         self._current_acc = 0
         self._since_edge_us = TACH_TIMEOUT_US
@@ -97,6 +99,10 @@ class Sense:
         if thermistor != self._thermistor:  # the table takes a whole tick
             self._thermistor = thermistor
             self._ntc = ntc_table(*thermistor)
+        self.pad_fitted = s["pad_sensor"]
+        if not self.pad_fitted:
+            self.temperatures_dc[PAD] = INVALID
+            self.jumped &= ~(1 << PAD)
 
     def update(self, board, voltage_mv):
         """Convert the board's latest sample; voltage_mv is what the drive applied during the last tick."""
@@ -156,6 +162,8 @@ class Sense:
         if channel == REFERENCE:
             self.reference = reading
             return
+        if channel == PAD and not self.pad_fitted:
+            return
         temperatures = self.temperatures_dc
         if temperatures[channel] == INVALID:
             reading_open = NTC_OPEN - NTC_BACK
@@ -175,15 +183,17 @@ class Sense:
         elif -JUMP_DC < value - old < JUMP_DC:
             temperatures[channel] = old + ((value - old) >> 2)
             self.jumped &= ~(1 << channel)
-            self._jumps[channel] = 0
+            self._jumps_ms[channel] = 0
         else:
             self._jump(channel, value)
 
     def _jump(self, channel, value):
         self.jumped |= 1 << channel
-        self._jumps[channel] += 1
-        if self._jumps[channel] > JUMP_READINGS:
+        lasts_ms = self._jumps_ms[channel] + PERIOD_MS[channel]
+        if lasts_ms > JUMP_MS:
             self.temperatures_dc[channel] = value
+        else:
+            self._jumps_ms[channel] = lasts_ms
 
     def _update_tach(self, periods, count):
         if periods and count:

@@ -22,6 +22,7 @@ FIELDS = (
     ("remaining_ms", "ms", "Session time left."),
     ("limiters", "bits", "Bits of the section limiters."),
     ("fault", "code", "Latched fault, 0 = none."),
+    ("pad_dc", "0.1 C", "Pad temperature, at its seat; null also without a sensor (setting pad_sensor)."),
 )
 
 
@@ -35,7 +36,7 @@ def sample(app, seq):
     sense = app.sense
     drive = app.drive
     session = app.session
-    motor, driver, handle = sense.temperatures_dc
+    motor, driver, handle, pad = sense.temperatures_dc
     return [
         seq,
         app.uptime_ms,
@@ -55,4 +56,5 @@ def sample(app, seq):
         session.remaining_ms(),
         app.safety.limiters,
         app.safety.fault,
+        temperature(pad),
     ]
