@@ -49,8 +49,8 @@ PINS = {
 BUTTONS = ("STOP", "PLUS", "MINUS", "MODE")  # neighbours, in the order of the bits in buttons.py
 SAFE_LOW = ("RUN_REQ", "MOT_PWM", "MOT_PH", "WD_KICK", "BUZZER")  # boot.py drives these low, in this order
 
-# What T_MUX shows in turn, a tick each, and its address: S0, S1, S2. The other inputs are at ground, and these
-# are placed so that any line that is stuck makes one of them read ground: a fault of its sensor.
+# What T_MUX shows in turn, a tick each, and its address: S0, S1, S2. The other inputs are at ground; an address
+# line that is stuck makes one of these read ground, which is a fault of its sensor.
 MUX_TURNS = (
     (MOTOR, 0, 0, 0),
     (DRIVER, 1, 0, 0),
@@ -137,7 +137,8 @@ class Console:
 class Board:
     """Raw readings in attributes, filled by `sample`; outputs as methods. The motor is off at first.
 
-    adc_current, adc_supply: 0…65535; mux_channel with adc_mux: the channel (of `sense`) read in this sample; tach_count, tach_periods: sum and number of tach periods (TACH_COUNT_US each) since the last
+    adc_current, adc_supply: 0…65535; mux_channel with adc_mux: the channel (of `sense`) that was read in this
+    sample; tach_count, tach_periods: sum and number of tach periods (TACH_COUNT_US each) since the last
     sample; buttons: bits of `buttons`, 1 = pressed; run_req: RUN_REQ as it reads, 0 or 1; driver_fault:
     whether the driver's fault line is low, or was since the motor was enabled; guarded: the watchdog runs.
     """

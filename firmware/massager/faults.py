@@ -255,7 +255,7 @@ FAULTS = (
     (
         PAD_SENSOR, "pad_sensor", "pad thermistor open, shorted or jumping",
         "", None, None, 0, 160, CUT,
-        "Check plug and wires of the thermistor at the pad's seat; none fitted: `knead set pad_sensor=false`.",
+        "Check plug and wires of the pad's thermistor; if none is fitted: `knead set pad_sensor=false`.",
         _GONE,
         "Design: nothing changes by 10 K within 80 ms.",
     ),

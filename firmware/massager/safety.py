@@ -1,8 +1,9 @@
 """Safety: watches every tick, sets limiters, latches the first fault.
 
 Current, rate, driver, interlock and tick period are judged in every tick; the slow quantities take turns, one
-a tick, and are debounced by the time between their turns. Behind it stand the driver's own protection, the PIO interlock and the watchdog, which trust nothing
-here. What is not measured in a tick (memory, flash, the cause of a restart) comes in through `report`.
+a tick, each timed by its own period. Behind it stand the driver's own protection, the PIO interlock and the
+watchdog, which trust nothing here. What is not measured in a tick (memory, flash, the cause of a restart)
+comes in through `report`.
 """
 
 from array import array

@@ -106,7 +106,7 @@ def ntc(channel: int) -> Begin:
 
 
 def ntc_off(channel: int, place: str, k_s: float) -> Begin:
-    """The thermistor of a place is off by so many kelvins: at once when k_s is 0, else by k_s more every second."""
+    """The thermistor of a place is off by so many K: at once when k_s is 0, else by k_s more every second."""
 
     def begin(board: VirtualBoard, value: float) -> Mend:
         chip, plant = board.chip, board.plant

@@ -119,7 +119,7 @@ TABLE = (
               failures.reference, "%", -100, 100, default=10.0),
     Injection("adc_stuck", "ADC", "an input goes on to give the code it has now, or all that of the supply",
               "adc_reference (temperatures, away from 25 °C); current_sensor (current, with the motor off); "
-              "adc_reference or handle_sensor (all)",
+              "adc_reference or a thermistor's fault (all)",
               failures.adc_stuck, choices=(*ADC_INPUTS, "all"), default="all"),
     Injection("current_drift", "current sense", "so much is added to the voltage of the current sense",
               "over_current, current_sensor", failures.current_drift, "V", -3.3, 3.3),

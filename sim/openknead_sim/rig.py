@@ -30,9 +30,9 @@ class Rig:
     """One board wired to one plant.
 
     tach_fitted: False cuts the tach's wire; nfault_low: True holds the driver's fault line low;
-    ntc_override: volts that replace those at an input of the multiplexer, by `analog.MUX_…` (None: sound; of a
-    thermistor 3.3 = open, 0 = short); duty, enabled: what the driver is told now; early_drives: times the firmware drove the
-    motor before the driver had woken up.
+    ntc_override: volts that replace those at the multiplexer's inputs, by `analog.MUX_…` (None: sound; a
+    thermistor's 3.3 = open, 0 = short); duty, enabled: what the driver is told now; early_drives: times the
+    firmware drove the motor before the driver had woken up.
     """
 
     def __init__(self, chip: Chip, plant: "Plant") -> None:
