@@ -11,7 +11,7 @@ from array import array
 from micropython import const
 
 from massager import faults
-from massager.sense import HALF_RAIL, HANDLE, INVALID, MOTOR, PAD, PERIOD_MS, REFERENCE
+from massager.sense import HALF_RAIL, HANDLE, INVALID, MOTOR, PERIOD_MS, REFERENCE
 
 TICK_MS = const(10)
 SLOW_MS = const(40)  # the supply's turn comes with every fourth tick
@@ -137,11 +137,6 @@ class Safety:
         self._supply_limit_mv = cells * 3_300 if cells else 10_500
         self._supply_fault_mv = cells * 3_000 if cells else 9_000
         self._supply_high_mv = cells * 4_300 if cells else 14_500
-        self._pad_fitted = s["pad_sensor"]
-        if not self._pad_fitted:
-            self._hot_channels &= ~(1 << PAD)
-            for code in (faults.PAD_HOT, faults.PAD_SENSOR):
-                self._judge(code, False, 0)
 
     def check(self, motor_on, period_us):
         """Judge one tick. motor_on: the session drives the motor; period_us: since the last tick began."""
@@ -200,7 +195,7 @@ class Safety:
         channel = sense.channel
         if channel == REFERENCE:
             self._check_supply(motor_on)
-        elif channel != PAD or self._pad_fitted:
+        else:
             self._check_heat(channel)
         limiters = self.limiters & ~faults.LIMIT_CURRENT
         drive.derate = limiters != 0
@@ -277,7 +272,7 @@ class Safety:
         value = sense.temperatures_dc[channel]
         hot, sensor, limit, fault, hysteresis, period_ms = _HEAT[channel]
         timing = self._timing
-        broken = value == INVALID or sense.jumped >> channel & 1
+        broken = sense.fitted >> channel & 1 if value == INVALID else sense.jumped_ms[channel]
         if channel == MOTOR and value < sense.temperatures_dc[HANDLE] - COLDER_DC:
             broken = True
         if broken or timing >> sensor & 1:

@@ -67,7 +67,7 @@ class Selftest:
         return [
             (row[0], STATE_NAMES[_judge(row, value)], None if value == INVALID else value)
             for row, value in zip(TESTS, self.values)
-            if row[0] != "pad_sensor" or self._sense.pad_fitted
+            if row[0] != "pad_sensor" or self._sense.fitted >> sensing.PAD & 1
         ]
 
     def failed(self):
@@ -134,7 +134,7 @@ class Selftest:
             ("handle_sensor", sensing.HANDLE),
             ("pad_sensor", sensing.PAD),
         ):
-            if channel != sensing.PAD or self._sense.pad_fitted:
+            if self._sense.fitted >> channel & 1:
                 self._put(name, temperatures[channel])
         return True
 

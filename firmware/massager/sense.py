@@ -41,6 +41,7 @@ DRIVER = const(1)
 HANDLE = const(2)
 PAD = const(3)
 REFERENCE = const(4)
+ALL_FITTED = const(15)  # bits of the thermistors
 PERIOD_MS = (40, 40, 80, 80)  # of the thermistors; handle and pad, which warm the slowest, share a turn
 
 
@@ -60,10 +61,11 @@ class Sense:
 
     current_ma, supply_mv, rate_opm, prompt_opm: filtered; fast_ma: the current of this tick alone;
     emf_opm: the rate that voltage and current alone tell;
-    temperatures_dc: motor, driver, handle, pad in 0.1 C or INVALID; pad_fitted: whether the pad has a
-    thermistor, else its value stays INVALID; jumped: bit n set while channel n reads far from the value kept;
-    channel: the one of this tick, or REFERENCE; reference: the half-rail reading, 0…65535; run_req: RUN_REQ
-    as it reads; driver_fault: whether the driver complains or has complained since the motor went on.
+    temperatures_dc: motor, driver, handle, pad in 0.1 C or INVALID; fitted: bit n set when channel n has a
+    thermistor, else its value stays INVALID; jumped_ms: for how long each reads far from the value kept, at
+    most JUMP_MS; channel: the one of this tick, or REFERENCE; reference: the half-rail reading, 0…65535;
+    run_req: RUN_REQ as it reads; driver_fault: whether the driver complains or has complained since the motor
+    went on.
     """
 
     def __init__(self, settings):
@@ -77,8 +79,7 @@ class Sense:
         self.channel = REFERENCE
         self.run_req = 0
         self.driver_fault = False
-        self.jumped = 0
-        self._jumps_ms = array("h", [0] * 4)
+        self.jumped_ms = array("h", [0] * 4)
         self._supply_acc = 0
         self._current_acc = 0
         self._since_edge_us = TACH_TIMEOUT_US
@@ -99,10 +100,11 @@ class Sense:
         if thermistor != self._thermistor:  # the table takes a whole tick
             self._thermistor = thermistor
             self._ntc = ntc_table(*thermistor)
-        self.pad_fitted = s["pad_sensor"]
-        if not self.pad_fitted:
+        self.fitted = ALL_FITTED
+        if not s["pad_sensor"]:
+            self.fitted &= ~(1 << PAD)
+            self.jumped_ms[PAD] = 0
             self.temperatures_dc[PAD] = INVALID
-            self.jumped &= ~(1 << PAD)
 
     def update(self, board, voltage_mv):
         """Convert the board's latest sample; voltage_mv is what the drive applied during the last tick."""
@@ -119,7 +121,10 @@ class Sense:
             self._supply_acc = mv << 3
         self.supply_mv = self._supply_acc >> 3
         self.channel = channel = board.mux_channel
-        self._update_temperature(channel, board.adc_mux)
+        if channel == REFERENCE:
+            self.reference = board.adc_mux
+        else:
+            self._update_temperature(channel, board.adc_mux)
         emf = (voltage_mv - self._r * fast // 1000) * OPM_PER_MV_UVS // self._ke
         self.emf_opm += (emf - self.emf_opm) >> 2
         if not self._ppr:
@@ -159,10 +164,7 @@ class Sense:
         return 100
 
     def _update_temperature(self, channel, reading):
-        if channel == REFERENCE:
-            self.reference = reading
-            return
-        if channel == PAD and not self.pad_fitted:
+        if not self.fitted >> channel & 1:
             return
         temperatures = self.temperatures_dc
         if temperatures[channel] == INVALID:
@@ -174,26 +176,25 @@ class Sense:
         if reading > reading_open or reading < reading_short:
             temperatures[channel] = INVALID
             return
+        ntc = self._ntc
         i = reading >> 10
-        low = self._ntc[i]
-        value = low + ((self._ntc[i + 1] - low) * (reading & 1023) >> 10)
+        low = ntc[i]
+        value = low + ((ntc[i + 1] - low) * (reading & 1023) >> 10)
         old = temperatures[channel]
         if old == INVALID:
             temperatures[channel] = value
         elif -JUMP_DC < value - old < JUMP_DC:
             temperatures[channel] = old + ((value - old) >> 2)
-            self.jumped &= ~(1 << channel)
-            self._jumps_ms[channel] = 0
+            self.jumped_ms[channel] = 0
         else:
             self._jump(channel, value)
 
     def _jump(self, channel, value):
-        self.jumped |= 1 << channel
-        lasts_ms = self._jumps_ms[channel] + PERIOD_MS[channel]
+        lasts_ms = self.jumped_ms[channel] + PERIOD_MS[channel]
         if lasts_ms > JUMP_MS:
             self.temperatures_dc[channel] = value
         else:
-            self._jumps_ms[channel] = lasts_ms
+            self.jumped_ms[channel] = lasts_ms
 
     def _update_tach(self, periods, count):
         if periods and count:

@@ -26,7 +26,8 @@ class Readings:
         self.supply_mv = 12_000
         self.temperatures_dc = [250, 250, 250, 250]
         self.reference = 32_768
-        self.jumped = 0
+        self.fitted = 15
+        self.jumped_ms = [0] * 4
         self.channel = REFERENCE
         self.run_req = 1
         self.driver_fault = False
@@ -49,8 +50,7 @@ class Watched:
     def __init__(self, motor_on=True, cells=0):
         self.sense = Readings()
         self.drive = Motor()
-        self.settings = {"battery_cells": cells, "pad_sensor": True}
-        self.safety = Safety(self.settings, self.sense, self.drive)
+        self.safety = Safety({"battery_cells": cells}, self.sense, self.drive)
         self._turn = -1
         self.motor_on = motor_on
         if motor_on:
@@ -376,40 +376,40 @@ def test_each_thermistor_by_itself():
         watched.sense.temperatures_dc[channel] = 250
         watched.tick(ticks)
         assert watched.safety.clear()
-        watched.sense.jumped = 1 << channel
+        watched.sense.jumped_ms = [40 * (n == channel) for n in range(4)]
         watched.tick(looks * ticks)
-        watched.sense.jumped = 15 & ~(1 << channel)
+        watched.sense.jumped_ms = [80 * (n != channel) for n in range(4)]
         watched.tick(ticks)
-        watched.sense.jumped = 1 << channel
+        watched.sense.jumped_ms = [40 * (n == channel) for n in range(4)]
         watched.tick(looks * ticks)
         assert not watched.safety.fault
         watched.tick(ticks)
         assert faults.fault_name(watched.safety.fault) == name
 
 
-def test_a_pad_without_a_sensor_is_not_judged():
-    for bad in (INVALID, 430):
+def test_a_thermistor_that_is_taken_out_of_the_settings_ends_its_own_causes_only():
+    for value, name in ((INVALID, "pad_sensor"), (430, "pad_hot")):
         watched = Watched(motor_on=False)
-        watched.sense.temperatures_dc[PAD] = bad
-        watched.settings["pad_sensor"] = False
-        watched.safety.configure()
-        watched.tick(200)
-        assert (watched.safety.fault, watched.safety.limiters) == (faults.NONE, 0)
-        watched.settings["pad_sensor"] = True
-        watched.safety.configure()
-        watched.tick(2 * 8)
-        assert not watched.safety.fault
+        sense, safety = watched.sense, watched.safety
+        sense.temperatures_dc[PAD] = value
+        sense.temperatures_dc[0] = 800
+        watched.tick(3 * 8)
+        assert faults.fault_name(safety.fault) == name
+        assert not safety.clear()
+        sense.fitted = 7  # as Sense does it
+        sense.temperatures_dc[PAD] = INVALID
         watched.tick(8)
-        name = "pad_sensor" if bad == INVALID else "pad_hot"
-        assert faults.fault_name(watched.safety.fault) == name
-        watched.settings["pad_sensor"] = False  # taken out of the settings its cause ends, no other one does
-        watched.sense.temperatures_dc[0] = 800
-        watched.tick(4)
-        watched.safety.configure()
-        watched.tick(4)
-        assert watched.safety.limiters == faults.LIMIT_HEAT
-        assert faults.fault_name(watched.safety.fault) == name
-        assert watched.safety.clear()
+        assert faults.fault_name(safety.fault) == name
+        assert safety.clear()
+        assert safety.limiters == faults.LIMIT_HEAT
+        sense.temperatures_dc[0] = 250
+        watched.tick(200)
+        assert (safety.fault, safety.limiters) == (faults.NONE, 0)
+        sense.fitted = 15
+        watched.tick(2 * 8)
+        assert not safety.fault
+        watched.tick(8)
+        assert faults.fault_name(safety.fault) == "pad_sensor"
 
 
 def test_the_motor_is_never_40_k_colder_than_the_handle():

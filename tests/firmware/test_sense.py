@@ -98,10 +98,10 @@ def test_a_jump_is_believed_after_two_seconds_on_every_channel():
         run(sense, board)
         board.temperatures[channel] = 20_000  # 42 C
         run(sense, board, 200)
-        assert sense.jumped == 1 << channel
+        assert [n for n in range(4) if sense.jumped_ms[n]] == [channel]
         assert sense.temperatures_dc[channel] == 250
         run(sense, board, 17)
-        assert sense.jumped == 0
+        assert not any(sense.jumped_ms)
         assert sense.temperatures_dc[channel] > 420
 
 
@@ -111,7 +111,7 @@ def test_a_thermistor_that_jumps_for_hours_counts_no_further():
     for n in range(2_000):
         board.temperatures[3] = (20_000, 45_000)[n & 1]
         run(sense, board, 8)
-    assert sense.jumped == 8
+    assert list(sense.jumped_ms) == [0, 0, 0, 2_000]
 
 
 def test_a_pad_without_a_sensor_has_no_temperature():
@@ -119,12 +119,13 @@ def test_a_pad_without_a_sensor_has_no_temperature():
     run(sense, board)
     board.temperatures[3] = 20_000
     run(sense, board, 8)
-    assert (sense.temperatures_dc[3], sense.jumped) == (250, 8)
+    assert sense.temperatures_dc[3] == 250
+    assert sense.jumped_ms[3]
     assert sense._settings.set({"pad_sensor": False}) == []
     sense.configure()
-    assert (sense.temperatures_dc[3], sense.jumped) == (INVALID, 0)
+    assert (sense.temperatures_dc[3], sense.jumped_ms[3]) == (INVALID, 0)
     run(sense, board)
-    assert (sense.temperatures_dc[3], sense.jumped) == (INVALID, 0)
+    assert (sense.temperatures_dc[3], sense.jumped_ms[3]) == (INVALID, 0)
     assert list(sense.temperatures_dc)[:3] == [250, 250, 250]
 
 
