@@ -193,10 +193,10 @@ class Board:
         self._read_mux = ADC(Pin(PINS["T_MUX"])).read_u16
         self._read_supply = ADC(Pin(PINS["V_BAT"])).read_u16
         tach = Pin(PINS["TACH_A"], Pin.IN, Pin.PULL_UP)
-        machine = rp2.StateMachine(TACH_SM, tach_period, freq=2_000_000 // TACH_COUNT_US, jmp_pin=tach)
-        machine.active(1)
-        self._tach_waiting = machine.rx_fifo
-        self._tach_get = machine.get
+        counter = rp2.StateMachine(TACH_SM, tach_period, freq=2_000_000 // TACH_COUNT_US, jmp_pin=tach)
+        counter.active(1)
+        self._tach_waiting = counter.rx_fifo
+        self._tach_get = counter.get
         self.adc_current = self.adc_supply = self.adc_mux = 0
         self.mux_channel = MOTOR
         self.tach_count = self.tach_periods = 0
@@ -219,7 +219,7 @@ class Board:
         turn = self._mux_turn
         self.mux_channel, low, high = self._mux_turns[turn]
         self.adc_mux = self._read_mux()
-        self._mux_turn = turn + 1 & 7
+        self._mux_turn = (turn + 1) & 7
         registers = mem32
         registers[GPIO_OUT_CLR] = low
         registers[GPIO_OUT_SET] = high

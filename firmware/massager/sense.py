@@ -42,7 +42,7 @@ HANDLE = const(2)
 PAD = const(3)
 REFERENCE = const(4)
 ALL_FITTED = const(15)  # bits of the thermistors
-PERIOD_MS = (40, 40, 80, 80)  # of the thermistors; handle and pad, which warm the slowest, share a turn
+PERIOD_MS = (40, 40, 80, 80)  # of the thermistors; handle and pad, which warm slowly, share a turn
 
 
 def ntc_table(beta_k, pullup_ohm):
