@@ -39,12 +39,25 @@ def load() -> ModuleType:
     return schema
 
 
+class FirmwareFiles:
+    """The firmware's files as its own modules read them."""
+
+    def read(self, name: str) -> bytes:
+        return (ROOT / "firmware" / name).read_bytes()
+
+    def names(self, folder: str) -> list[str]:
+        return []
+
+
 def items(schema: ModuleType, section: str) -> list[dict[str, Any]]:
     """All items of a section as the device would hand them out, page by page."""
+    from massager.library import Library
+
+    library = Library(FirmwareFiles())
     found: list[dict[str, Any]] = []
     start = 0
     while start is not None:
-        page = json.loads(schema.page(section, start))
+        page = json.loads(schema.page(section, start, library))
         found += page["items"]
         start = page["next"]
     return found

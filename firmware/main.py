@@ -5,14 +5,18 @@ watchdog, and MicroPython leaves a REPL, so that `mpremote` works as everyone ex
 a record for the journal, and a restart; right after the start it leaves a REPL, unless the watchdog runs.
 """
 
+import gc
+
 from boot import safe
 
 safe()
 app = None
+gc.threshold(40_000)  # sources are compiled here: garbage between what stays would leave no room for the last
 try:
     from massager.app import App
     from massager.board import Board, Files
 
+    gc.threshold(-1)  # from here on the app collects when it has time
     app = App(Board(), Files())
     app.run()
 except KeyboardInterrupt:

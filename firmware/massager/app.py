@@ -8,8 +8,10 @@ from micropython import const
 
 from massager import cues, events, faults, rpc
 from massager import session as sessions
+from massager.dose import Dose
 from massager.drive import Drive
 from massager.journal import Journal
+from massager.library import PLAIN, Library
 from massager.panel import Panel
 from massager.recorder import Recorder
 from massager.safety import Safety
@@ -31,7 +33,11 @@ TIME_MASK = const(0x3FFFFFFF)
 HEAP_MIN = faults.FAULTS[faults.HEAP_LOW - 1][5]
 SELFTEST_MS = const(5_000)  # the record of the start waits so long for it
 RETRY_MS = const(1_000)  # after a write to flash that failed
+SETTLED_MS = const(3_000)  # a selection that stands for so long is kept
 MAINTENANCE_FILE = "maintenance"
+_LASTING_LIMITERS = (
+    faults.LIMIT_HEAT | faults.LIMIT_BATTERY
+)  # that of the current comes and goes with the stroke
 
 
 def leave_maintenance(files):
@@ -55,17 +61,25 @@ class App:
         self.drive = Drive(self.settings)
         self.safety = Safety(self.settings, self.sense, self.drive)
         self.events = events.Events()
-        self.session = Session(self.settings, self.drive, self.safety, self.events)
+        self.dose = Dose(self.settings)
+        self.session = Session(self.settings, self.drive, self.safety, self.dose, self.events)
         self.panel = Panel(self.settings, self.session, self.safety, self.events)
         self.player = cues.Player(board, self.settings)
         self.journal = Journal(files)
-        self.recorder = Recorder(self.journal, self.session, self.safety, self.sense)
+        self.recorder = Recorder(self.journal, self.session, self.safety, self.sense, self.dose)
+        self.library = Library(files)
+        self.memory = Store(files, "memory")  # what the device remembers by itself: dose, selection
+        self.selected = PLAIN
+        self._remember()
         maintenance = leave_maintenance(files)
         self.startup = Startup(board, files, self.safety, maintenance)
         self.selftest = Selftest(board, files, self.sense, self.startup.content)
         self.uptime_ms = 0
         self._wraps = 0  # of uptime_ms
         self._unix_base_ms = None  # time at uptime 0, once a host has told it
+        self._utc_offset_s = 0
+        self._up_s = -1  # the second of uptime that the dose knows of
+        self._selected_ms = 0  # until the new selection is kept
         self.tick_worst_us = 0
         self.garbage = 0  # characters worked on, and ticks, since the last collection
         self._heap_due = False
@@ -100,9 +114,32 @@ class App:
             return None
         return (self._unix_base_ms + self._wraps * (TIME_MASK + 1) + self.uptime_ms) // 1000
 
-    def set_clock(self, unix_s):
-        """Take the time over from a host."""
+    def set_clock(self, unix_s, utc_offset_s=0):
+        """Take the time over from a host, and how much its local time is ahead of UTC."""
         self._unix_base_ms = unix_s * 1000 - self._wraps * (TIME_MASK + 1) - self.uptime_ms
+        self._utc_offset_s = utc_offset_s
+        self._up_s = -1
+
+    def select(self, name):
+        """Choose the program that the start button plays. Raises RpcError for an unknown one."""
+        self.session.selected = self.library.load(name)
+        self.selected = name
+        self.panel.selected = self.library.names.index(name) + 1
+
+    def turn(self, name):
+        """As `select`, by somebody: told, and kept once it stands for a while."""
+        self.select(name)
+        self.events.put(events.SELECT, self.panel.selected - 1)
+        self._selected_ms = SETTLED_MS
+
+    def _remember(self):
+        """Take over what the device remembers of its last time; what makes no sense is forgotten."""
+        record = self.memory.load()
+        dose = record.get("dose")
+        self.dose.load(dose if isinstance(dose, dict) else {})
+        name = record.get("selected")
+        if name in self.library.names:
+            self.select(name)
 
     def configure(self):
         """Hand changed settings to those who keep a copy."""
@@ -155,6 +192,8 @@ class App:
         if safety.fault != self._fault_seen:
             self._new_fault()
         if safety.limiters != self._limiters_seen:
+            if session.motor_on and safety.limiters & ~self._limiters_seen & _LASTING_LIMITERS:
+                session.cue = cues.LIMIT
             self._limiters_seen = safety.limiters
             self.events.put(events.LIMITER, safety.limiters)
         # panel and session
@@ -167,6 +206,7 @@ class App:
                 board.write_motor(drive.step(sense.prompt_opm, sense.current_ma, sense.supply_mv))
                 if sense.channel == REFERENCE:  # the tick that has least to do
                     self.recorder.sample()
+                    self.dose.sample(session.play.area, session.elapsed_ms, sense.rate_opm)
             elif wake:  # the interlock rises and the driver wakes, with duty 0
                 self._wake = wake = wake + 1
                 if wake > WAKE_TICKS:
@@ -209,7 +249,8 @@ class App:
         board = self.board
         talk = self.rpc.talk
         until_us = self._next_us
-        board.led(self.panel.colour(self.uptime_ms))
+        colour = self.player.colour
+        board.led(colour if colour >= 0 else self.panel.colour(self.uptime_ms))
         self.recorder.watch()
         if self.session.motor_on:
             if not board.guarded:
@@ -245,11 +286,14 @@ class App:
 
     def _care(self):
         """What only the time with the motor off is for: flash, and self-tests."""
-        if self.panel.toggle_remote:
-            self._toggle_remote()
         session = self.session
         if session.active():
             return
+        if self.panel.toggle_remote:
+            self._toggle_remote()
+        if self.panel.turn:
+            self._turn()
+        self._pass_time()
         if session.state != sessions.MAINTENANCE:
             self._test()
         startup = self.startup
@@ -261,13 +305,41 @@ class App:
             self._retry_ms -= TICK_MS
             return
         try:
-            if self.recorder.flush(self.uptime_ms, self.unix_s()):
+            if self.recorder.flush(self.uptime_ms, self.unix_s()) or self._keep_memory():
                 self.safety.report(faults.FLASH_FAILED, False)
             else:
                 startup.settle()
         except (StoreError, OSError):
             self._retry_ms = RETRY_MS
             self.safety.report(faults.FLASH_FAILED)
+
+    def _pass_time(self):
+        """Tell the dose of each second."""
+        up_s = (self._wraps * (TIME_MASK + 1) + self.uptime_ms) // 1000
+        if up_s != self._up_s:
+            self._up_s = up_s
+            unix_s = self.unix_s()
+            self.dose.second(up_s, None if unix_s is None else unix_s + self._utc_offset_s)
+
+    def _keep_memory(self):
+        """Write what the device remembers when it changed; whether it did. Raises StoreError."""
+        settled = False
+        if self._selected_ms:
+            self._selected_ms -= TICK_MS
+            settled = not self._selected_ms
+        if not settled and not self.dose.changed:
+            return False
+        self.dose.changed = True  # until it is on flash
+        self.memory.save({"selected": self.selected, "dose": self.dose.record()})
+        self.dose.changed = False
+        return True
+
+    def _turn(self):
+        """MODE or - in idle: the next program or the one before, counted out."""
+        names = self.library.names
+        step, self.panel.turn = self.panel.turn, 0
+        self.turn(names[(self.panel.selected - 1 + step) % len(names)])
+        self.player.count(self.panel.selected)
 
     def _test(self):
         selftest = self.selftest
@@ -300,15 +372,20 @@ class App:
             self.drive.dip(dip_ms)
 
     def _toggle_remote(self):
-        """MODE was held: the one way to allow remote starts. Kept on flash at once, it and nothing else."""
+        """MODE was held: the guidance is acknowledged, and a host may start, or no longer.
+
+        The one way to either. Kept on flash at once, they and nothing else.
+        """
         self.panel.toggle_remote = False
-        enabled = not self.settings["remote_start"]
-        values = dict(self.settings.saved)
-        values["remote_start"] = enabled
+        settings = self.settings
+        enabled = not (settings["remote_start"] and settings["acknowledged"])
+        changes = {"remote_start": enabled, "acknowledged": True}
+        values = dict(settings.saved)
+        values.update(changes)
         try:
             self._save(values)
         except StoreError:
             self.session.cue = cues.REFUSED
             return
-        self.settings.set({"remote_start": enabled}, local=True)
+        settings.set(changes, local=True)
         self.session.cue = cues.REMOTE_ON if enabled else cues.REMOTE_OFF

@@ -382,8 +382,8 @@ class Files:
         except OSError:
             return []
 
-    def append(self, name, data):
-        """Add to the end of a file, or create it and its folder. Raises OSError (28: no space left)."""
+    def _make_folder(self, name):
+        """The folder of a file, if there is none."""
         folder = name.rfind("/")
         if folder > 0 and not self.names(name[:folder]):
             try:
@@ -391,6 +391,10 @@ class Files:
             except OSError as e:
                 if e.args[0] != 17:  # EEXIST
                     raise
+
+    def append(self, name, data):
+        """Add to the end of a file, or create it and its folder. Raises OSError (28: no space left)."""
+        self._make_folder(name)
         with open(self._root + name, "ab") as f:
             f.write(data)
 
@@ -400,7 +404,8 @@ class Files:
             f.write(data)
 
     def rename(self, old, new):
-        """Atomic on littlefs, also over an existing file."""
+        """Atomic on littlefs, also over an existing file; the new name's folder is created."""
+        self._make_folder(new)
         os.rename(self._root + old, self._root + new)
 
     def remove(self, name):
@@ -414,7 +419,7 @@ class Files:
             raise
 
     def content_hash(self):
-        """First 16 hex digits of the SHA-256 over the firmware's files: names, sizes, contents, sorted."""
+        """First 16 hex digits of the SHA-256 over the firmware's files: names, contents, sizes, sorted."""
         found = None
         for content in self.hash_slowly():
             found = content
@@ -426,15 +431,19 @@ class Files:
         names = [n for n in ("boot.py", "main.py") if n in os.listdir(root)]
         # without a folder it is frozen or run from elsewhere: nothing on flash to vouch for
         names += ["massager/" + n for n in self.names("massager") if n.endswith("py")]
+        names += ["massager/programs/" + n for n in self.names("massager/programs")]
         digest = hashlib.sha256()
         block = bytearray(512)
         for name in names:
             with open(root + name, "rb") as f:
-                digest.update(("%s %d\n" % (name, os.stat(root + name)[6])).encode())
+                digest.update(name.encode())
+                size = 0
                 while True:
                     n = f.readinto(block)
                     if not n:
                         break
+                    size += n
                     digest.update(block if n == len(block) else block[:n])
                     yield None
+                digest.update(b" %d\n" % size)  # counted: `stat` would look the file up once more
         yield "".join("%02x" % b for b in digest.digest()[:8])

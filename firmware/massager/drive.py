@@ -28,7 +28,8 @@ INTEGRAL_LIMIT_UV = const(3_000_000)
 class Drive:
     """Closed rate loop. `step` once a tick; duty, demand_opm, voltage_mv and bemf_mv tell the rest.
 
-    position: slewed level in millionths; limited: the current limit holds the voltage back in this tick;
+    target: level asked for, in millionths; position: the slewed one; limited: the current limit holds the
+    voltage back in this tick;
     derate: set by safety, takes the level down step by step, never below 1, until it is False again.
     """
 
@@ -68,7 +69,11 @@ class Drive:
 
     def rise_to(self, level):
         """New target level 1…LEVELS; reached at the slew of the settings."""
-        self.target = level
+        self.aim(level * 1000)
+
+    def aim(self, milli):
+        """New target in thousandths of a level, 0: to standstill; reached at the slew of the settings."""
+        self.target = milli * 1000
         self._falling = False
 
     def fall(self):
@@ -90,7 +95,7 @@ class Drive:
             goal = 0
             step = FALL_STEP
         else:
-            goal = self.target * UNIT
+            goal = self.target
             cap = self._cap
             if self.derate:
                 if cap > position and position > UNIT:

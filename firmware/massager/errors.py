@@ -20,6 +20,10 @@ CONFLICT = const(-32024)
 FLASH_FAILED = const(-32030)
 FLASH_FULL = const(-32031)
 CAUSE_LASTS = const(-32040)
+PROGRAM_INVALID = const(-32050)
+UNKNOWN_PROGRAM = const(-32051)
+PROGRAM_SPACE = const(-32052)
+TRANSFER = const(-32053)
 
 # code, name, message, remedy
 ERRORS = (
@@ -81,6 +85,20 @@ ERRORS = (
         "Delete files that are not needed.",
     ),
     (CAUSE_LASTS, "cause_lasts", "The cause of the fault lasts.", "Remove the cause, then clear again."),
+    (
+        PROGRAM_INVALID,
+        "program_invalid",
+        "The program is not sound, or does not fit the settings.",
+        "See `stage`, `field` and `why`; check the file: `knead program check`.",
+    ),
+    (UNKNOWN_PROGRAM, "unknown_program", "There is no such program.", "See them all: `knead program list`."),
+    (
+        PROGRAM_SPACE,
+        "program_space",
+        "There is room for 8 programs beside those built in.",
+        "Remove one: `knead program remove NAME`.",
+    ),
+    (TRANSFER, "transfer", "The transfer of the program is broken.", "Send it again from its beginning."),
 )
 
 

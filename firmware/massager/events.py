@@ -13,6 +13,9 @@ FAULT = const(3)
 LIMITER = const(4)
 BUTTON = const(5)
 BOOT = const(6)
+STAGE = const(7)
+SELECT = const(8)
+WARNING = const(9)
 
 # value, name, meaning
 EVENTS = (
@@ -22,6 +25,9 @@ EVENTS = (
     (LIMITER, "limiter", "The set of limiters changed; value = names."),
     (BUTTON, "button", "A button was pressed."),
     (BOOT, "boot", "The device started."),
+    (STAGE, "stage", "Another stage of the program began; value = its number, from 1."),
+    (SELECT, "select", "Another program was selected; value = its name."),
+    (WARNING, "warning", "The session that starts nears a limit of the dose; value = names."),
 )
 
 _SIZE = const(16)

@@ -1,13 +1,17 @@
 """Methods: what a host can ask for, one table row each. Every handler gets the app and the checked params."""
 
-from massager import VERSION, errors, faults, schema, telemetry
+from massager import VERSION, errors, faults, library, schema, telemetry
+from massager import methods_program as programs
 from massager import session as sessions
 from massager import settings as table
+from massager.areas import INDEX
+from massager.conditions import flash_error, in_range, require_idle, require_remote, wrong_state
+from massager.drive import LEVELS
 from massager.errors import RpcError
 from massager.store import StoreError, os_failure
 
-PROTOCOL = "1.1.0"
-CAPABILITIES = ("sessions", "settings", "telemetry", "journal", "selftest", "clock")
+PROTOCOL = "1.2.0"
+CAPABILITIES = ("sessions", "settings", "telemetry", "journal", "selftest", "clock", "programs", "dose")
 
 _SETTING_ERRORS = {
     table.UNKNOWN: errors.UNKNOWN_SETTING,
@@ -20,6 +24,7 @@ _SETTING_ERRORS = {
 UNIX_MIN_S = 1_767_225_600  # 2026: nobody set that clock right who says less
 UNIX_END_S = 1 << 32
 CLOCK_NEWS_S = 2
+OFFSET_MAX_MIN = 14 * 60  # of any place on earth
 JOURNAL_ROOM = 800  # characters of records in a reply
 _LIST_PAGE = 20  # settings a page
 _ERRORS_MAX = 5  # setting errors that are listed in one reply; the rest is counted
@@ -49,7 +54,9 @@ def _hello(app, params):
 def _schema(app, params):
     if "section" not in params:
         return {"sections": sorted(schema.SECTIONS)}
-    text = schema.page(params["section"], params.get("start", 0))
+    if params["section"] == "programs":
+        require_idle(app)  # read from flash and parsed: too long for a tick with the motor on
+    text = schema.page(params["section"], params.get("start", 0), app.library)
     if text is None:
         raise RpcError(errors.INVALID_PARAMS, {"param": "section" if "start" not in params else "start"})
     return Encoded(text)
@@ -58,6 +65,7 @@ def _schema(app, params):
 def _status(app, params):
     session = app.session
     safety = app.safety
+    playing = session.play.program if session.active() else None
     status = {row[0]: value for row, value in zip(telemetry.FIELDS, telemetry.sample(app, 0))}
     del status["seq"], status["t_ms"]
     words = {
@@ -70,6 +78,10 @@ def _status(app, params):
         "refusals": [row[1] for row in sessions.refusal_rows(session.refusals(sessions.REMOTE))],
         "boot": app.startup.cause,
         "selftest": app.selftest.state,
+        "program": playing.name if playing else None,
+        "stage": session.stage() or None,
+        "stage_left_ms": session.play.left_ms() if playing else None,
+        "shift": session.play.shift if playing else 0,
         "unsaved": app.settings.unsaved(),
         "remote_start": app.settings["remote_start"],
         "uptime_ms": app.uptime_ms,
@@ -137,21 +149,11 @@ def _setting_error(error):
 
 
 def _settings_save(app, params):
-    _require_idle(app)
+    require_idle(app)
     try:
         return {"sequence": app.save_settings()}
     except StoreError as e:
-        raise _flash_error(e)
-
-
-def _flash_error(failure):
-    reason, full = failure.args
-    return RpcError(errors.FLASH_FULL if full else errors.FLASH_FAILED, {"reason": reason})
-
-
-def _require_idle(app):
-    if app.session.active():
-        raise RpcError(errors.MOTOR_RUNNING, {"state": sessions.STATES[app.session.state][1]})
+        raise flash_error(e)
 
 
 def _session(app):
@@ -163,25 +165,46 @@ def _session(app):
     }
 
 
-def _wrong_state(app):
-    return RpcError(errors.WRONG_STATE, {"state": sessions.STATES[app.session.state][1]})
-
-
-def _in_range(param, value, low, high):
-    if not low <= value <= high:
-        raise RpcError(errors.OUT_OF_RANGE, {"param": param, "min": low, "max": high})
-
-
 def _session_start(app, params):
-    settings = app.settings
-    _in_range("level", params["level"], settings["min_level"], settings["max_level"])
-    _in_range("run_s", params["run_s"], 1, settings["session_limit_s"])
     app.recorder.watch()  # the session before may have ended by the request before
-    bits = app.session.start(params["level"], params["run_s"] * 1000, sessions.REMOTE)
+    bits = (_start_program if "program" in params else _start_plain)(app, params)
     if bits:
         refusals = [{"name": row[1], "remedy": row[2]} for row in sessions.refusal_rows(bits)]
         raise RpcError(errors.REFUSED, {"refusals": refusals})
-    return _session(app)
+    result = _session(app)
+    result["warnings"] = sessions.warning_names(app.session.warnings)
+    return result
+
+
+def _start_plain(app, params):
+    settings = app.settings
+    if "level" not in params or "shift" in params:
+        raise RpcError(errors.INVALID_PARAMS, {"param": "shift" if "level" in params else "level"})
+    in_range("level", params["level"], settings["min_level"], settings["max_level"])
+    in_range("run_s", params["run_s"], 1, settings["session_limit_s"])
+    area = params.get("area", "")
+    if area not in INDEX:
+        raise RpcError(errors.INVALID_PARAMS, {"param": "area"})
+    return app.session.start(params["level"], params["run_s"] * 1000, sessions.REMOTE, INDEX[area])
+
+
+def _start_program(app, params):
+    """The host tells the program's length, so that it cannot start another one than it knows."""
+    for param in ("level", "area"):
+        if param in params:
+            raise RpcError(errors.INVALID_PARAMS, {"param": param})
+    name = params["program"]
+    shift = params.get("shift", 0)
+    in_range("shift", shift, -LEVELS, LEVELS)
+    program = app.library.load(name)
+    if program is None:
+        raise RpcError(errors.INVALID_PARAMS, {"param": "level"})
+    found = program.why_not(app.settings, shift)
+    if found:
+        raise library.invalid(name, found)
+    if params["run_s"] != program.total_s:
+        raise RpcError(errors.INVALID_PARAMS, {"param": "run_s", "run_s": program.total_s})
+    return app.session.start_program(program, shift, sessions.REMOTE)
 
 
 def _session_stop(app, params):
@@ -192,31 +215,41 @@ def _session_stop(app, params):
 def _session_pause(app, params):
     app.session.heard_host()
     if not app.session.pause():
-        raise _wrong_state(app)
+        raise wrong_state(app)
     return _session(app)
-
-
-def _require_remote(app):
-    """A host may hold back what someone started by hand, but not drive it on, unless they allowed it."""
-    if not app.settings["remote_start"]:
-        raise RpcError(errors.LOCAL_ONLY, {"setting": "remote_start"})
 
 
 def _session_resume(app, params):
     app.session.heard_host()
-    _require_remote(app)
+    require_remote(app)
     if not app.session.resume():
-        raise _wrong_state(app)
+        raise wrong_state(app)
     return _session(app)
 
 
 def _session_level(app, params):
     app.session.heard_host()
-    _in_range("level", params["level"], app.settings["min_level"], app.settings["max_level"])
+    in_range("level", params["level"], app.settings["min_level"], app.settings["max_level"])
     if params["level"] > app.session.level:
-        _require_remote(app)
+        require_remote(app)
     if not app.session.set_level(params["level"]):
-        raise _wrong_state(app)
+        raise wrong_state(app)
+    return _session(app)
+
+
+def _session_skip(app, params):
+    app.session.heard_host()
+    require_remote(app)
+    if not app.session.skip():
+        raise wrong_state(app)
+    return _session(app)
+
+
+def _session_back(app, params):
+    app.session.heard_host()
+    require_remote(app)
+    if not app.session.back():
+        raise wrong_state(app)
     return _session(app)
 
 
@@ -227,7 +260,7 @@ def _session_keepalive(app, params):
 
 def _subscribe(app, params):
     hz = params["hz"]
-    _in_range("hz", hz, 0, 20)
+    in_range("hz", hz, 0, 20)
     if hz and 100 % hz:
         raise RpcError(errors.INVALID_PARAMS, {"param": "hz", "allowed": [0, 1, 2, 4, 5, 10, 20]})
     app.rpc.subscribe(hz)
@@ -245,8 +278,8 @@ def _selftest(app, params):
     selftest = app.selftest
     if params.get("run"):
         if app.session.state == sessions.MAINTENANCE:
-            raise _wrong_state(app)
-        _require_idle(app)
+            raise wrong_state(app)
+        require_idle(app)
         selftest.restart()
     t_ms = None if selftest.state == "running" else selftest.t_ms
     return {"state": selftest.state, "t_ms": t_ms, "tests": selftest.results()}
@@ -257,14 +290,16 @@ def _clock_set(app, params):
     if not UNIX_MIN_S <= unix_s < UNIX_END_S:
         raise RpcError(errors.INVALID_PARAMS, {"param": "unix_s", "min": UNIX_MIN_S, "max": UNIX_END_S - 1})
     was = app.unix_s()
-    app.set_clock(unix_s)
+    offset_min = params.get("utc_offset_min", 0)
+    in_range("utc_offset_min", offset_min, -OFFSET_MAX_MIN, OFFSET_MAX_MIN)
+    app.set_clock(unix_s, offset_min * 60)
     if was is None or abs(was - unix_s) > CLOCK_NEWS_S:
         app.recorder.note("clock", {"was": was})
     return {"unix_s": unix_s, "was": was}
 
 
 def _journal_read(app, params):
-    _require_idle(app)
+    require_idle(app)
     journal = app.journal
     start = params.get("start", 0)
     if start < 0:
@@ -275,16 +310,16 @@ def _journal_read(app, params):
 
 
 def _maintenance(app, params):
-    _require_idle(app)
+    require_idle(app)
     try:
         app.restart(maintenance=True)
     except OSError as e:
-        raise _flash_error(os_failure(e))
+        raise flash_error(os_failure(e))
     return {"rebooting": True}
 
 
 def _reboot(app, params):
-    _require_idle(app)
+    require_idle(app)
     app.restart()
     return {"rebooting": True}
 
@@ -299,11 +334,23 @@ METHODS: tuple = (
     ("settings.set", _settings_set, {"values": "object"}, "Change settings in RAM, all or none."),
     ("settings.reset", _settings_reset, {"names": "list?"}, "Settings back to their defaults, in RAM."),
     ("settings.save", _settings_save, {}, "Write the settings to flash."),
-    ("session.start", _session_start, {"level": "int", "run_s": "int"}, "Start a session from the host."),
+    (
+        "session.start",
+        _session_start,
+        {"run_s": "int", "level": "int?", "program": "str?", "shift": "int?", "area": "str?"},
+        "Start a session at a level, or a program; run_s is the program's length then.",
+    ),
     ("session.stop", _session_stop, {}, "Stop at once."),
     ("session.pause", _session_pause, {}, "Motor off, the clock goes on."),
     ("session.resume", _session_resume, {}, "Go on after a pause."),
-    ("session.level", _session_level, {"level": "int"}, "New level, reached at the slew."),
+    (
+        "session.level",
+        _session_level,
+        {"level": "int"},
+        "New level, reached at the slew; in a program all levels are shifted.",
+    ),
+    ("session.skip", _session_skip, {}, "To the program's next stage."),
+    ("session.back", _session_back, {}, "To the start of the stage, or to the one before."),
     ("session.keepalive", _session_keepalive, {}, "The host is alive."),
     (
         "telemetry.subscribe",
@@ -313,7 +360,31 @@ METHODS: tuple = (
     ),
     ("selftest", _selftest, {"run": "bool?"}, "The self-test's report; `run` begins a new round."),
     ("journal.read", _journal_read, {"start": "int?"}, "Records of the journal from a number on."),
-    ("clock.set", _clock_set, {"unix_s": "int"}, "Seconds since 1970, for the journal."),
+    (
+        "clock.set",
+        _clock_set,
+        {"unix_s": "int", "utc_offset_min": "int?"},
+        "Seconds since 1970, and the minutes that local time is ahead, for journal and dose.",
+    ),
+    ("program.list", programs.program_list, {"start": "int?"}, "All programs, page by page."),
+    (
+        "program.get",
+        programs.program_get,
+        {"name": "str", "start": "int?"},
+        "A program's stages, page by page.",
+    ),
+    (
+        "program.begin",
+        programs.program_begin,
+        {"name": "str", "size": "int"},
+        "Announce a program of so many bytes; `room`: bytes a part.",
+    ),
+    ("program.write", programs.program_write, {"offset": "int", "data": "str"}, "Its next part, in base64."),
+    ("program.commit", programs.program_commit, {}, "Check what has come and keep it, or refuse it."),
+    ("program.fetch", programs.program_fetch, {"name": "str", "offset": "int"}, "A part of it, in base64."),
+    ("program.remove", programs.program_remove, {"name": "str"}, "Delete a program that was sent."),
+    ("program.select", programs.program_select, {"name": "str"}, "Choose what the start button plays."),
+    ("dose.get", programs.dose_get, {"start": "int?"}, "The day's dose by area, its limits, and the rest."),
     ("fault.clear", _fault_clear, {}, "Clear the latched fault once its cause is gone."),
     ("maintenance", _maintenance, {}, "Restart with the motor impossible, for file transfer."),
     ("reboot", _reboot, {}, "Restart."),

@@ -1,4 +1,4 @@
-"""Panel: buttons → intents for the session, state → colour of the LED.
+"""Panel: buttons → intents for session and app, state → colour of the LED.
 
 STOP acts on its first sample; the others are debounced. A button that was down at power-on, is held for ten
 seconds, or bounces without end, counts as stuck: it does nothing until it is released and calm, and no
@@ -24,22 +24,20 @@ CHATTER_MAX = const(120)  # … get here, a contact that bounces in every tick a
 _DEBOUNCED = (PLUS, MINUS, MODE)
 _ALL = PLUS | MINUS | MODE
 
-RED = const(4)
-YELLOW = const(6)
-GREEN = const(2)
-CYAN = const(3)
-BLUE = const(1)
-MAGENTA = const(5)
-WHITE = const(7)
-_COLOURS = (WHITE, GREEN, YELLOW, CYAN, MAGENTA)  # by session state
+_COLOURS = (cues.WHITE, cues.GREEN, cues.YELLOW, cues.CYAN, cues.MAGENTA)  # by session state
 _BLINKS = (False, False, True, False, True)
 BLINK_MS = const(256)
+SLOT_MS = const(128)  # the number of the selected program is shown in these
+GAP_SLOTS = const(12)  # light between two times
+FIVE_SLOTS = const(4)  # dark for a five, as many as …
+ONE_SLOTS = const(1)  # … for a one; light for two after either
 
 
 class Panel:
     """Feed it every tick with `update`; it calls the session itself.
 
-    toggle_remote: MODE was held, the app shall toggle and save remote_start; taken by the app.
+    toggle_remote: MODE was held; turn: MODE (1) or - (-1) asked for the next program, or the one before; both
+    are taken by the app. selected: number of the program that + starts, from 1; the light counts it out.
     """
 
     def __init__(self, settings, session, safety, event_log):
@@ -55,6 +53,8 @@ class Panel:
         self._chatter = 0
         self._stop_ms = 0
         self.toggle_remote = False
+        self.turn = 0
+        self.selected = 1
 
     def update(self, buttons, dt_ms):
         """One tick: `buttons` as the board sampled them."""
@@ -105,14 +105,16 @@ class Panel:
     def colour(self, uptime_ms):
         """Colour of the LED now, as the board takes it."""
         if self._safety.fault:
-            return RED if uptime_ms & BLINK_MS else 0
+            return cues.RED if uptime_ms & BLINK_MS else cues.DARK
         state = self._session.state
         if _BLINKS[state] and not uptime_ms & BLINK_MS:
-            return 0
+            return cues.DARK
         if state == sessions.IDLE:
-            return BLUE if self._settings["remote_start"] else WHITE
+            if self.selected > 1 and _counts(self.selected, uptime_ms // SLOT_MS):
+                return cues.DARK
+            return cues.BLUE if self._settings["remote_start"] else cues.WHITE
         if state == sessions.RUNNING and self._safety.limiters:
-            return YELLOW
+            return cues.YELLOW
         return _COLOURS[state]
 
     def _stop(self, dt_ms):
@@ -135,7 +137,11 @@ class Panel:
             self._events.put(events.BUTTON, button)
             if button != MODE and self._session.state != sessions.IDLE:
                 self._done |= button
-                self._session.step_level(1 if button == PLUS else -1)
+                if self._down & MODE:
+                    self._done |= MODE
+                    self._step(button)
+                else:
+                    self._session.step_level(1 if button == PLUS else -1)
         elif ms >= LONG_MS:
             self._done |= button
             if button == MODE and self._session.state == sessions.IDLE:
@@ -143,11 +149,32 @@ class Panel:
             else:
                 self._session.cue = cues.REFUSED
 
+    def _step(self, button):
+        """+ or - while MODE is held: to the next stage, or back."""
+        session = self._session
+        if not (session.skip() if button == PLUS else session.back()):
+            session.cue = cues.REFUSED
+
     def _short(self, button):
         """A button was let go. Only now does it start something: a contact that is shorted starts nothing."""
         session = self._session
-        if button == PLUS and session.state == sessions.IDLE:
-            settings = self._settings
-            session.start(settings["default_level"], settings["session_limit_s"] * 1000, sessions.BUTTON)
+        if session.state == sessions.IDLE:
+            if button == PLUS:
+                session.start_selected()
+            else:
+                self.turn = 1 if button == MODE else -1
         elif button != MODE or not (session.pause() or session.resume()):
             session.cue = cues.REFUSED
+
+
+def _counts(number, slot):
+    """Whether the light is dark in this slot, because it counts `number` out."""
+    fives = number // 5
+    ones = number - 5 * fives
+    slot %= GAP_SLOTS + fives * (FIVE_SLOTS + 2) + ones * (ONE_SLOTS + 2)
+    if slot < GAP_SLOTS:
+        return False
+    slot -= GAP_SLOTS
+    if slot < fives * (FIVE_SLOTS + 2):
+        return slot % (FIVE_SLOTS + 2) < FIVE_SLOTS
+    return (slot - fives * (FIVE_SLOTS + 2)) % (ONE_SLOTS + 2) < ONE_SLOTS

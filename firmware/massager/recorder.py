@@ -22,8 +22,10 @@ REPEAT_MS = const(60_000)  # the same refusal again within so long is no news
 class Recorder:
     """Watches session and safety; `lost` counts records that came too fast to be written."""
 
-    def __init__(self, journal, session, safety, sense):
+    def __init__(self, journal, session, safety, sense, dose):
         self._journal = journal
+        self._dose = dose
+        self._areas = {}  # of the session that is over
         self._session = session
         self._safety = safety
         self._sense = sense
@@ -95,6 +97,7 @@ class Recorder:
                 self.lost += 1
             self._session_due = True
             self._stats, self._done = self._done, self._stats
+            self._areas = self._dose.close(session.ran_ms)
             self._limiters_done = self._limiters
             self._limiters = 0
             self._clear()
@@ -156,6 +159,7 @@ class Recorder:
 
     def _session_record(self):
         session = self._session
+        play = session.play
         reason = session.reason
         record = {
             "origin": sessions.ORIGINS[session.started_by],
@@ -165,6 +169,10 @@ class Recorder:
             "reason": sessions.reason_name(reason),
             "fault": faults.fault_name(self._fault[0]) if reason == sessions.FAULT else None,
             "limiters": faults.limiter_names(self._limiters_done),
+            "program": play.program.name if play.program else None,
+            "shift": play.shift,
+            "day": self._dose.day,
+            "areas": self._areas,
         }
         low, total, high, count = self._done
         for i in range(_N):

@@ -111,7 +111,15 @@ class Rpc:
         self._started = True
         log = self._app.events
         if log.take():
-            self._send(_dumps({"jsonrpc": "2.0", "method": "event", "params": describe_event(log)}))
+            self._send(
+                _dumps(
+                    {
+                        "jsonrpc": "2.0",
+                        "method": "event",
+                        "params": describe_event(log, self._app.library.names),
+                    }
+                )
+            )
         else:
             self._due = False
             params = telemetry.sample(self._app, self._seq)
@@ -163,8 +171,8 @@ def answer(app, line):
     return reply if "id" in request else None
 
 
-def describe_event(log):
-    """The event that `log` just took, as the params of its notification."""
+def describe_event(log, programs):
+    """The event that `log` just took, as the params of its notification. programs: names, by number."""
     kind, value = log.kind, log.value
     params = {"name": events.EVENTS[kind - 1][1], "t_ms": log.t_ms}
     if kind == events.STATE:
@@ -181,6 +189,12 @@ def describe_event(log):
         for row in buttons.BUTTONS:
             if row[0] == value:
                 params["value"] = row[1]
+    elif kind == events.STAGE:
+        params["value"] = value
+    elif kind == events.SELECT:
+        params["value"] = programs[value] if value < len(programs) else None
+    elif kind == events.WARNING:
+        params["value"] = sessions.warning_names(value)
     if log.lost:
         params["lost"] = log.lost
         log.lost = 0

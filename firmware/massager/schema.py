@@ -2,7 +2,19 @@
 
 import json
 
-from massager import cues, errors, events, faults, selftest, session, settings, telemetry
+from massager import (
+    areas,
+    cues,
+    errors,
+    events,
+    faults,
+    library,
+    program,
+    selftest,
+    session,
+    settings,
+    telemetry,
+)
 
 PAGE = 400  # characters after which a page is full, which keeps a reply within the tick, …
 PAGE_MAX = 900  # … and beyond which the last item waits for the next page
@@ -71,6 +83,21 @@ def _field(row):
     return {"name": row[0], "unit": row[1], "doc": row[2]}
 
 
+def _area(row):
+    return {"name": row[0], "sides": bool(row[1]), "doc": row[2]}
+
+
+def _cue(row):
+    return {
+        "value": row[0],
+        "name": row[1],
+        "doc": row[2],
+        "dip_ms": row[3],
+        "beeps": row[4],
+        "colour": cues.COLOURS[row[5]],
+    }
+
+
 def _event(row):
     return {"name": row[1], "doc": row[2]}
 
@@ -83,7 +110,11 @@ SECTIONS: dict = {
     "refusals": (session.REFUSALS, _refusal),
     "reasons": (session.REASONS, _value_doc),
     "states": (session.STATES, _value_doc),
-    "cues": (cues.CUES, _value_doc),
+    "warnings": (session.WARNINGS, _bit_doc),
+    "cues": (cues.CUES, _cue),
+    "areas": (areas.AREAS, _area),
+    "patterns": (program.PATTERNS, _value_doc),
+    "programs": (library.BUILT_IN, None),  # described by the library
     "errors": (errors.ERRORS, _error),
     "telemetry": (telemetry.FIELDS, _field),
     "events": (events.EVENTS, _event),
@@ -91,11 +122,15 @@ SECTIONS: dict = {
 }
 
 
-def page(section, start):
-    """JSON text of one page from item `start`; None when there is no such section or item."""
+def page(section, start, programs):
+    """JSON text of one page from item `start`; None when there is no such section or item.
+
+    programs: the Library, which has the texts of the section programs on flash.
+    """
     if section not in SECTIONS:
         return None
     rows, item = SECTIONS[section]
+    item = item or programs.describe
     if not 0 <= start < max(len(rows), 1):
         return None
     texts: list = []

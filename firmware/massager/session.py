@@ -8,6 +8,7 @@ from micropython import const
 
 from massager import cues, events, faults
 from massager.drive import LEVELS
+from massager.play import Play
 
 HARD_LIMIT_MS = const(900_000)  # 15 min: no setting, program or command exceeds it
 PAUSE_LIMIT_MS = const(120_000)
@@ -57,6 +58,10 @@ IN_MAINTENANCE = const(128)
 RUNNING_ALREADY = const(256)
 SELFTEST = const(512)
 STOP_OPEN = const(1024)
+REST_DUE = const(2048)
+DOSE_USED_UP = const(4096)
+NOT_ACKNOWLEDGED = const(8192)
+PROGRAM_INVALID = const(16384)
 
 # bit, name, remedy
 REFUSALS = (
@@ -71,6 +76,31 @@ REFUSALS = (
     (RUNNING_ALREADY, "running", "Stop the session that runs first."),
     (SELFTEST, "selftest", "The self-test failed or is not over: `knead selftest` shows it."),
     (STOP_OPEN, "stop_open", "STOP has read pressed for 10 s: check its wires and plug."),
+    (REST_DUE, "rest_due", "Wait until the rest after the last long session is over (rest_s)."),
+    (
+        DOSE_USED_UP,
+        "dose_used_up",
+        "The day's limit leaves less time than that. Wait for the day to end: `knead info` sets the clock.",
+    ),
+    (
+        NOT_ACKNOWLEDGED,
+        "not_acknowledged",
+        "Read `knead guide`, then hold MODE on the device for 3 s.",
+    ),
+    (
+        PROGRAM_INVALID,
+        "program_invalid",
+        "The program does not fit the settings, or its file is damaged: `knead program list`.",
+    ),
+)
+
+DAY_LIMIT = const(1)
+AREA_LIMIT = const(2)
+
+# bit, name, meaning
+WARNINGS = (
+    (DAY_LIMIT, "day_limit", "After this session more than 80 % of day_limit_min are used."),
+    (AREA_LIMIT, "area_limit", "After this session more than 80 % of area_limit_min are used on an area."),
 )
 
 
@@ -84,6 +114,11 @@ def refusal_rows(bits):
     return [row for row in REFUSALS if row[0] & bits]
 
 
+def warning_names(bits):
+    """Names of the warning bits that are set."""
+    return [row[1] for row in WARNINGS if row[0] & bits]
+
+
 NO_ORIGIN = const(0)
 BUTTON = const(1)
 REMOTE = const(2)
@@ -93,24 +128,30 @@ ORIGINS = (None, "button", "remote")
 class Session:
     """State machine IDLE → RUNNING ⇄ PAUSED → ENDING → IDLE; `reason` says why it last ended.
 
-    blocks: refusal bits that others set (panel, store, self-test, maintenance); motor_on: whether the drive
-    may turn the motor in this tick; cue: number of a cue that is due, taken by the app.
+    blocks: refusal bits that others set (panel, store, self-test, maintenance); selected: the program that
+    the start button plays, None: a plain session; motor_on: whether the drive may turn the motor in this
+    tick; play: where in its program, and on which area, the session is; cue: number of a cue that is due,
+    taken by the app; warnings: bits of the latest start.
     For the journal: ended counts the sessions that are over, with top_level, started_by, ran_ms and reason of
     the latest one; refused has the refusal bits of the latest start that was refused, by refused_to.
     """
 
-    def __init__(self, settings, drive, safety, event_log):
+    def __init__(self, settings, drive, safety, dose, event_log):
         self._settings = settings
         self._drive = drive
         self._safety = safety
+        self._dose = dose
         self._events = event_log
         self.state = IDLE
         self.reason = NO_REASON
         self.origin = NO_ORIGIN
         self.level = 0
         self.blocks = 0
+        self.selected = None
+        self.play = Play()
         self.motor_on = False
         self.cue = 0
+        self.warnings = 0
         self.elapsed_ms = self.run_ms = self.ran_ms = 0
         self.ended = self.top_level = self.refused = 0
         self.started_by = self.refused_to = NO_ORIGIN
@@ -127,46 +168,85 @@ class Session:
         """Whether a session is under way, paused or not."""
         return self.state != IDLE and self.state != MAINTENANCE
 
-    def refusals(self, origin):
-        """All reasons at once why a start by `origin` is refused now, as bits."""
+    def refusals(self, origin, program=None, shift=0, run_ms=0, area=0):
+        """All reasons at once why such a start by `origin` is refused now, as bits."""
         bits = self.blocks
         safety = self._safety
+        settings = self._settings
         if safety.fault:
             bits |= FAULT_LATCHED
         if safety.limiters & faults.LIMIT_HEAT:
             bits |= TOO_HOT
         if safety.limiters & faults.LIMIT_BATTERY:
             bits |= BATTERY_LOW
-        if origin == REMOTE and not self._settings["remote_start"]:
-            bits |= REMOTE_DISABLED
+        if origin == REMOTE:
+            if not settings["remote_start"]:
+                bits |= REMOTE_DISABLED
+            if not settings["acknowledged"]:
+                bits |= NOT_ACKNOWLEDGED
         if self.active():
             bits |= RUNNING_ALREADY
-        return bits
+        if program and program.misfit(
+            shift, settings["min_level"], settings["max_level"], settings["session_limit_s"]
+        ):
+            bits |= PROGRAM_INVALID
+        return bits | self._dose.refusals(program, run_ms, area)
 
-    def start(self, level, run_ms, origin):
+    def start(self, level, run_ms, origin, area=0):
         """Begin with a soft start and rise to `level`.
 
-        level: min_level…max_level; run_ms: 1…session_limit_s, the caller checks both against the settings.
-        Returns the refusal bits, 0 when started. Raises ValueError beyond the constants of the design.
+        level: min_level…max_level; run_ms: 1…session_limit_s, the caller checks both against the settings;
+        area: number of what is worked on. Returns the refusal bits, 0 when started. Raises ValueError beyond
+        the constants of the design.
         """
         if not 1 <= level <= LEVELS or not 1 <= run_ms <= HARD_LIMIT_MS:
             raise ValueError("level or run_ms")
-        bits = self.refusals(origin)
+        if not self._granted(self.refusals(origin, None, 0, run_ms, area), origin):
+            return self.refused
+        self.play.begin(None, 0, area)
+        self.level = level
+        self._begin(run_ms, origin)
+        return 0
+
+    def start_program(self, program, shift, origin):
+        """Begin the program's first stage, all levels shifted. Returns the refusal bits, 0 when started."""
+        if not self._granted(self.refusals(origin, program, shift), origin):
+            return self.refused
+        self.play.begin(program, shift)
+        self.level = 0
+        self._begin(program.total_s * 1000, origin)
+        return 0
+
+    def start_selected(self):
+        """Begin what the start button stands for; a plain session takes what the day's limit leaves."""
+        if self.selected:
+            self.start_program(self.selected, 0, BUTTON)
+            return
+        settings = self._settings
+        run_ms = self._dose.allowance_ms(settings["session_limit_s"] * 1000)
+        self.start(settings["default_level"], run_ms, BUTTON)
+
+    def _granted(self, bits, origin):
         if bits:
             self.cue = cues.REFUSED
             self.refused = bits
             self.refused_to = origin
-            return bits
+        return not bits
+
+    def _begin(self, run_ms, origin):
         self.origin = self.started_by = origin
-        self.level = self.top_level = level
+        self.top_level = self.level
         self.run_ms = run_ms
         self.elapsed_ms = 0
         self._area_ms = self._silent_ms = 0
         self._warned = False
         self.reason = NO_REASON
         self._safety.session_started()
+        self.warnings = self._dose.warnings(self.play.program, run_ms, self.play.area)
+        if self.warnings:
+            self.cue = cues.LIMIT
+            self._events.put(events.WARNING, self.warnings)
         self._run()
-        return 0
 
     def stop(self, reason):
         """Motor off at once; the session is over. Nothing happens when none runs."""
@@ -199,22 +279,57 @@ class Session:
         return True
 
     def set_level(self, level):
-        """New target level, min_level…max_level (the caller checks); False when no session runs."""
+        """New target level, min_level…max_level (the caller checks); False when no session runs.
+
+        In a program all levels are shifted by as much; False, too, when one of them has no room for that.
+        """
         if self.state != RUNNING and self.state != PAUSED:
             return False
-        self.level = level
-        if level > self.top_level:
-            self.top_level = level
+        play = self.play
+        if play.program:
+            return self.level > 0 and self._shift(play.shift + level - self.level)
+        self._set_level(level)
         if self.state == RUNNING:
             self._drive.rise_to(level)
         return True
 
     def step_level(self, step):
-        """One level up or down by button; a refused cue at the ends of the range."""
+        """One level up or down by button, of the whole program if there is one; a cue where that ends."""
+        if self._plays():
+            if not self._shift(self.play.shift + step):
+                self.cue = cues.LIMIT
+            return
         level = self.level + step
         allowed = self._settings["min_level"] <= level <= self._settings["max_level"]
-        if not allowed or not self.set_level(level):
+        if not allowed:
+            self.cue = cues.LIMIT if self.active() else cues.REFUSED
+        elif not self.set_level(level):
             self.cue = cues.REFUSED
+
+    def skip(self):
+        """To the program's next stage; the session gets shorter. False when there is none."""
+        if not self._plays():
+            return False
+        less_ms = self.play.skip()
+        if not less_ms:
+            return False
+        self.run_ms -= less_ms
+        self._jumped()
+        return True
+
+    def back(self):
+        """To the start of this stage or the one before; the session gets longer. False beyond its limit."""
+        if not self._plays():
+            return False
+        program = self.play.program
+        limit_ms = self._settings["session_limit_s"] * 1000 if program.highest else HARD_LIMIT_MS
+        more_ms = self.play.back(limit_ms - self.run_ms)
+        if more_ms < 0:
+            return False
+        self.run_ms += more_ms
+        self._warned = self._warned and self.remaining_ms() <= WARN_MS
+        self._jumped()
+        return True
 
     def heard_host(self):
         """The host gave a sign of life."""
@@ -224,6 +339,10 @@ class Session:
         """Run time left, 0 when no session runs."""
         left = self.run_ms - self.elapsed_ms
         return left if self.active() and left > 0 else 0
+
+    def stage(self):
+        """Number of the program's stage that runs, from 1; 0 without a program."""
+        return self.play.stage + 1 if self.play.program and self.active() else 0
 
     def tick(self, dt_ms):
         """Go on by dt_ms. Called in every tick, after safety."""
@@ -245,18 +364,25 @@ class Session:
             if self._silent_ms > self._host_timeout_ms:
                 self.stop(HOST_LOST)
                 return
+        if state == ENDING:
+            return
+        program = self.play.program
+        if program and self.play.advance(dt_ms):
+            self._stage_began()
+            if state == RUNNING:
+                self.cue = program.cue(self.play.stage)
         if state == PAUSED:
             self._paused_ms += dt_ms
             if self._paused_ms >= PAUSE_LIMIT_MS:
                 self.stop(PAUSE_TIMEOUT)
-            return
-        if state == ENDING:
             return
         if left <= self._drive.fall_ms():
             self._drive.fall()
             self.cue = cues.END
             self._enter(ENDING)
             return
+        if program and self.play.due(dt_ms):
+            self._follow()
         self._area_ms += dt_ms
         if left <= WARN_MS:
             if not self._warned and self.run_ms > WARN_MS:
@@ -264,7 +390,8 @@ class Session:
                 self.cue = cues.LAST_30_S
         elif self._area_ms >= self._area_limit_ms:
             self._area_ms = 0
-            self.cue = cues.MOVE_ON
+            if not program or self.play.turns():
+                self.cue = cues.MOVE_ON
 
     def _ramps_down(self, fault):
         """Whether the motor runs down under a fault that allows it."""
@@ -276,11 +403,57 @@ class Session:
             self._enter(ENDING)
         return True
 
+    def _plays(self):
+        return self.play.program is not None and (self.state == RUNNING or self.state == PAUSED)
+
+    def _stage_began(self):
+        self._area_ms = 0
+        self._events.put(events.STAGE, self.play.stage + 1)
+
+    def _jumped(self):
+        self._stage_began()
+        if self.state == RUNNING:
+            self._follow()
+
+    def _shift(self, shift):
+        """Shift the program's levels; False where one would leave min_level…max_level."""
+        if not self.play.may_shift(shift, self._settings["min_level"], self._settings["max_level"]):
+            return False
+        self.play.shift = shift
+        if self.state == RUNNING:
+            self._follow()
+        return True
+
+    def _set_level(self, level):
+        self.level = level
+        if level > self.top_level:
+            self.top_level = level
+
     def _run(self):
-        self.motor_on = True
-        self._safety.motor_started()
+        if self.play.program:
+            self._enter(RUNNING)
+            self._follow()
+            return
+        self._motor_go()
         self._drive.rise_to(self.level)
         self._enter(RUNNING)
+
+    def _follow(self):
+        """Ask the drive for what the program asks for now; a motor that shall stand and does is disarmed."""
+        milli = self.play.target()
+        self._set_level((milli + 500) // 1000)
+        if self.motor_on:
+            if milli or self._drive.position:
+                self._drive.aim(milli)
+            else:
+                self._motor_off()
+        elif milli:
+            self._motor_go()
+            self._drive.aim(milli)
+
+    def _motor_go(self):
+        self.motor_on = True
+        self._safety.motor_started()
 
     def _motor_off(self):
         self.motor_on = False

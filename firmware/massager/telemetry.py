@@ -22,6 +22,7 @@ FIELDS = (
     ("remaining_ms", "ms", "Session time left."),
     ("limiters", "bits", "Bits of the section limiters."),
     ("fault", "code", "Latched fault, 0 = none."),
+    ("stage", "", "Stage of the program, from 1; 0 = no program."),
     ("pad_dc", "0.1 C", "Pad temperature, at its seat; null also without a sensor (setting pad_sensor)."),
 )
 
@@ -56,5 +57,6 @@ def sample(app, seq):
         session.remaining_ms(),
         app.safety.limiters,
         app.safety.fault,
+        session.stage(),
         temperature(pad),
     ]

@@ -23,9 +23,11 @@ def firmware_folder() -> Path:
 
 
 def firmware_files() -> dict[str, bytes]:
-    """Path on the board → content: boot.py, main.py, massager/*.py."""
+    """Path on the board → content: boot.py, main.py, massager/."""
     folder = firmware_folder()
-    paths = [folder / "boot.py", folder / "main.py", *sorted((folder / "massager").glob("*.py"))]
+    paths = [folder / "boot.py", folder / "main.py"]
+    for pattern in ("*.py", "programs/*.json"):
+        paths += sorted((folder / "massager").glob(pattern))
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.is_file()}
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from openknead_sim.emulator import images, rig
 
-SETTINGS = {"remote_start": True, "slew_s": 1}
+SETTINGS = {"remote_start": True, "acknowledged": True, "slew_s": 1}
 
 # Runs at the REPL: the app's own tick, paced like the app's own loop, over a start, a level change and cues.
 TICKS = """

@@ -13,7 +13,7 @@ from openknead_sim.emulator import images
 sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the firmware's PIO programs, assembled
 
 # As a user leaves a board that a host may start; the quickest slew, because emulated time is dear.
-SETTINGS = {"remote_start": True, "slew_s": 1, "host_timeout_s": 30}
+SETTINGS = {"remote_start": True, "acknowledged": True, "slew_s": 1, "host_timeout_s": 30}
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ used in the scenarios, not here.
 
 import json
 
-from massager import rpc
+import massager
+from massager import library, rpc
 from massager.app import App
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, PERIOD_MS, REFERENCE
 
@@ -23,6 +24,19 @@ def raises(kind, call, *args):
     raise AssertionError("nothing raised")
 
 
+def built_in_files():
+    """The files of the programs that are built in, as they stand on flash: path → content."""
+    folder = massager.__file__.rsplit("/", 1)[0]
+    found = {}
+    for name in library.BUILT_IN:
+        with open("%s/programs/%s.json" % (folder, name), "rb") as f:
+            found["massager/programs/%s.json" % name] = f.read()
+    return found
+
+
+BUILT_IN_FILES = built_in_files()
+
+
 class MemoryFiles:
     """Files in memory that can fail: `cut_at` operations from now the power fails, in the middle of a write;
     `error` is the errno of every write."""
@@ -31,7 +45,7 @@ class MemoryFiles:
         pass
 
     def __init__(self):
-        self.content = {}
+        self.content = {}  # what was written; the firmware's own files are there as well
         self.operations = 0
         self.cut_at = None
         self.torn = 0.5
@@ -44,7 +58,7 @@ class MemoryFiles:
             raise self.PowerCut()
 
     def read(self, name):
-        return self.content.get(name)
+        return self.content.get(name) or BUILT_IN_FILES.get(name)
 
     def write(self, name, data):
         if self.error:
@@ -231,7 +245,7 @@ class Bench:
         self.board = board or BenchBoard()
         self.app = App(self.board, self.files)
         if remote:
-            self.app.settings.set({"remote_start": True}, local=True)
+            self.app.settings.set({"remote_start": True, "acknowledged": True}, local=True)
         self.follows = True  # the shaft follows the demand
         self._next_id = 0
         for _ in range(100 if settle else 0):

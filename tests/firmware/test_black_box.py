@@ -279,7 +279,7 @@ def test_the_same_refusal_is_recorded_once_a_minute():
     for _ in range(5):
         bench.call("session.start", level=1, run_s=60)
         bench.run_ms(1_000)
-    assert [r["refusals"] for r in records(bench, "refusal")] == [["remote_disabled"]]
+    assert [r["refusals"] for r in records(bench, "refusal")] == [["remote_disabled", "not_acknowledged"]]
     bench.run_ms(60_000)
     bench.call("session.start", level=1, run_s=60)
     bench.run_ms(100)

@@ -5,6 +5,7 @@ The numbers are the design's, written out: whoever changes one in the firmware c
 
 from massager import cues, faults
 from massager import session as sessions
+from massager.dose import Dose
 from massager.events import Events
 from massager.session import Session
 from support import raises
@@ -47,6 +48,18 @@ class Told:
         return log
 
 
+SETTINGS = {
+    "host_timeout_s": 3,
+    "area_s": 90,
+    "remote_start": True,
+    "acknowledged": True,
+    "min_level": 2,
+    "max_level": 5,
+    "session_limit_s": 600,
+    "rest_s": 0,
+    "day_limit_min": 0,
+    "area_limit_min": 0,
+}
 ON = ["motor_started", ("rise_to", 3)]
 OFF = ["halt", "motor_stopped"]
 
@@ -54,8 +67,8 @@ OFF = ["halt", "motor_stopped"]
 def new_session(run_ms=None, origin=sessions.REMOTE):
     """A session alone, and those it talks to; begun at level 3 when run_ms is given."""
     told = Told()
-    settings = {"host_timeout_s": 3, "area_s": 90, "remote_start": True, "min_level": 2, "max_level": 5}
-    session = Session(settings, told, told, Events())
+    settings = SETTINGS.copy()
+    session = Session(settings, told, told, Dose(settings), Events())
     if run_ms is not None:
         assert session.start(3, run_ms, origin) == 0
         told.take()
@@ -374,7 +387,7 @@ def test_buttons_step_within_the_levels_of_the_settings():
     ):
         session.step_level(step)
         assert session.level == level
-        assert taken_cue(session) == (cues.REFUSED if refused else 0)
+        assert taken_cue(session) == (cues.LIMIT if refused else 0)
     session.stop(sessions.HOST_STOP)
     session.cue = 0
     session.step_level(3)

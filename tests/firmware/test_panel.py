@@ -36,7 +36,7 @@ def test_one_press_is_one_step_however_long_and_bouncing():
     assert bench.app.session.level == 1
 
 
-def test_the_ends_of_the_range_are_refused_with_a_cue():
+def test_the_ends_of_the_range_are_told_with_a_cue():
     bench = ready(remote=False)
     bench.app.settings.set({"max_level": 2, "default_level": 2})
     bench.press(buttons.PLUS)
@@ -45,7 +45,7 @@ def test_the_ends_of_the_range_are_refused_with_a_cue():
     bench.press(buttons.MINUS)
     bench.press(buttons.MINUS)
     assert bench.app.session.level == 1
-    assert bench.event_names().count(("cue", "refused")) == 2
+    assert bench.event_names().count(("cue", "limit")) == 2
 
 
 def test_mode_pauses_and_resumes():
@@ -174,14 +174,68 @@ def waveform(bench, ms):
 
 
 def test_cues_sound_as_their_table_says():
-    for value, _, _, _, beeps in cues.CUES:
+    for row in cues.CUES:
         bench = ready()
-        bench.app.session.cue = value
+        bench.app.session.cue = row[0]
         expected = []
-        for hz, on_ms, off_ms in beeps:
+        for hz, on_ms, off_ms in row[4]:
             expected += [(hz, on_ms), (0, off_ms)]
         expected.pop()
         assert waveform(bench, 2_000) == expected
+
+
+def test_the_light_flashes_along_with_a_cue_also_without_the_buzzer():
+    for row in cues.CUES:
+        bench = ready()
+        bench.app.settings.set({"buzzer": False})
+        bench.app.session.cue = row[0]
+        bench.run_ms(20)  # the light is shown between ticks, one later
+        for _, on_ms, off_ms in row[4]:
+            assert bench.board.rgb == row[5], row[1]
+            bench.run_ms(on_ms)
+            if off_ms:
+                assert bench.board.rgb == cues.DARK, row[1]
+                bench.run_ms(off_ms)
+        bench.run_ms(20)
+        assert bench.board.rgb == cues.BLUE and bench.board.hz == 0  # idle, a host may start
+
+
+def test_every_cue_can_be_told_from_every_other_by_ear_and_by_eye_and_ear_together():
+    assert len({row[4] for row in cues.CUES}) == len(cues.CUES)
+
+
+def dark_slots(bench, slots):
+    """How long the idle light goes dark each time, in slots of 128 ms."""
+    runs, run = [], 0
+    for _ in range(slots):
+        bench.run_ms(130)
+        if bench.board.rgb == cues.DARK:
+            run += 1
+        elif run:
+            runs.append(run)
+            run = 0
+    return runs
+
+
+def test_the_idle_light_counts_the_selected_program_out():
+    for number, fives, ones in ((1, 0, 0), (2, 0, 2), (5, 1, 0), (13, 2, 3)):
+        bench = ready()
+        bench.app.select(bench.app.library.names[number - 1])
+        runs = dark_slots(bench, 12 + fives * 6 + ones * 3 + 1)
+        assert sum(1 for run in runs if run >= 3) == fives, (number, runs)
+        assert sum(1 for run in runs if run <= 2) == ones, (number, runs)
+
+
+def test_a_selection_is_beeped_out():
+    bench = ready()
+    for _ in range(6):
+        bench.press(buttons.MODE)
+        bench.run_ms(3_000)
+    bench.board.buttons |= buttons.MODE
+    bench.run_ms(100)
+    bench.board.buttons = 0
+    sounds = [hz for hz, _ in waveform(bench, 3_000) if hz]
+    assert sounds == [cues.FIVE[0]] + [cues.ONE[0]] * 3  # number 8
 
 
 def test_the_buzzer_can_be_silenced_and_the_motor_still_dips():

@@ -14,7 +14,7 @@ def name(reply):
 
 def test_hello_says_who_is_there():
     hello = Bench().call("hello")
-    assert hello["protocol"] == "1.1.0"
+    assert hello["protocol"] == "1.2.0"
     assert hello["sim"] == "bench"
     assert hello["content"] == "0123456789abcdef"
     assert hello["board"] == "e66038b713a1b2c3"

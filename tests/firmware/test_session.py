@@ -124,7 +124,14 @@ def test_all_refusals_come_at_once_with_remedies():
     bench.run_ms(2_000)
     error = bench.call("session.start", level=1, run_s=600)
     names = [refusal["name"] for refusal in error["data"]["refusals"]]
-    assert names == ["fault_latched", "stop_pressed", "too_hot", "battery_low", "remote_disabled"], names
+    assert names == [
+        "fault_latched",
+        "stop_pressed",
+        "too_hot",
+        "battery_low",
+        "remote_disabled",
+        "not_acknowledged",
+    ], names
     assert all(refusal["remedy"] for refusal in error["data"]["refusals"])
 
 

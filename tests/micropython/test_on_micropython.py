@@ -1,4 +1,4 @@
-"""The firmware's own tests and its allocation, on real MicroPython with no more heap than a Pico has."""
+"""The firmware's own tests and its allocation, on real MicroPython with no more room than a Pico has."""
 
 from pathlib import Path
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE, HOST, SIM = ROOT / "firmware", ROOT / "host", ROOT / "sim"
 HARDWARE_MODULES = {"machine", "rp2", "time", "sys", "os", "select", "gc"}
 BESIDES_BOARD = {
+    "main": {"gc"},  # imports are the heap's tightest moment, when the board is not yet there
     "boot": {"machine"},  # the guard stands alone: it works when the package is damaged
     "massager.interlock": {"machine", "rp2"},  # programs of the PIO, which no other module knows
 }

@@ -34,11 +34,12 @@ def firmware_files(form: Form = "mpy", replace: Mapping[str, bytes] | None = Non
     replace: sources (`massager/….py` → content) to install in place of, or beside, the firmware's own.
     """
     root = firmware_folder()
-    sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.py"))}
+    paths = [*root.rglob("*.py"), *root.rglob("*.json")]
+    sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(paths)}
     sources.update(replace or {})
     files = {}
     for path, data in sources.items():
-        if form == "source" or path in ALWAYS_SOURCE:
+        if form == "source" or path in ALWAYS_SOURCE or not path.endswith(".py"):
             files[path] = data
         else:
             files[path.removesuffix(".py") + ".mpy"] = compile_mpy(data, path)

@@ -32,7 +32,7 @@ from openknead_sim.plant import Plant
 SLICE_US = 5000.0  # longest run without a look at the host
 NAP_S = 0.002  # a turn takes this long at least, unless the host has something to say
 BACKLOG_BYTES = 4096  # input that the Pico has not taken; more stays with the host's system
-SETTINGS = {"remote_start": True}  # as a user leaves a board that a host may start
+SETTINGS = {"remote_start": True, "acknowledged": True}  # as a user leaves a board that a host may start
 
 
 class Served:
