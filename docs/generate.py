@@ -164,6 +164,14 @@ def pins(schema: ModuleType) -> str:
     return table(("GP", "signal", "boot guard", "note"), rows)
 
 
+def multiplexer(_schema: ModuleType) -> str:
+    source = (ROOT / "firmware" / "massager" / "board.py").read_text(encoding="utf-8")
+    turns = re.findall(r"^    \((\w+), (\d), (\d), (\d)\),$", source, re.MULTILINE)
+    at = {int(s2 + s1 + s0, 2): channel.lower() for channel, s0, s1, s2 in turns}
+    rows = ((n, f"{n:03b}", at.get(n, "ground")) for n in range(8))
+    return table(("input", "S2 S1 S0", "channel"), rows)
+
+
 def literal(source: str, name: str) -> Any:
     """The value of a constant at the top of a module, without running the module."""
     for node in ast.parse(source).body:
@@ -461,6 +469,7 @@ TABLES = {
     "program_keys": program_keys,
     "program_patterns": program_patterns,
     "program_areas": program_areas,
+    "multiplexer": multiplexer,
     "layers": layers,
     "hazards": hazards,
     "safety_case": safety_case,

@@ -18,7 +18,7 @@ from machine import ADC, PWM, WDT, Pin, mem32
 from micropython import const
 
 from massager.interlock import Interlock
-from massager.sense import TACH_COUNT_US
+from massager.sense import DRIVER, HANDLE, MOTOR, PAD, REFERENCE, TACH_COUNT_US
 
 # The pin map: the only place where GPIO numbers stand. hardware/ and docs/ are checked against it.
 PINS = {
@@ -40,13 +40,28 @@ PINS = {
     "MOT_PH": 17,  # driver PH: direction, held at 0
     "BUZZER": 18,  # alone on its PWM slice
     "MUX_S0": 19,  # address of the multiplexer before T_MUX
+    "MUX_S2": 20,
     "MUX_S1": 22,
     "I_SENSE": 26,  # motor current
-    "T_MUX": 27,  # thermistors: motor, driver, handle; then half the rail as a reference
+    "T_MUX": 27,  # thermistors: motor, driver, handle, pad; half the rail as a reference
     "V_BAT": 28,  # supply voltage through a divider
 }
 BUTTONS = ("STOP", "PLUS", "MINUS", "MODE")  # neighbours, in the order of the bits in buttons.py
 SAFE_LOW = ("RUN_REQ", "MOT_PWM", "MOT_PH", "WD_KICK", "BUZZER")  # boot.py drives these low, in this order
+
+# What T_MUX shows in turn, a tick each, and its address. The other inputs are at ground: an address line that
+# is stuck makes one of these read ground, which is a fault of its sensor.
+MUX_LINES = ("MUX_S0", "MUX_S1", "MUX_S2")
+MUX_TURNS = (
+    (MOTOR, 0, 0, 0),
+    (DRIVER, 1, 0, 0),
+    (HANDLE, 0, 1, 0),
+    (REFERENCE, 1, 1, 1),
+    (MOTOR, 0, 0, 0),
+    (DRIVER, 1, 0, 0),
+    (PAD, 0, 0, 1),
+    (REFERENCE, 1, 1, 1),
+)
 
 MOTOR_PWM_HZ = const(20_000)  # above hearing
 TACH_SM = const(4)  # first state machine of PIO block 1; block 0 belongs to the interlock
@@ -54,6 +69,8 @@ WATCHDOG_MS = const(1_000)
 
 # Registers of the RP2040 that MicroPython has no name for, or reads more slowly.
 GPIO_IN = const(0xD0000004)
+GPIO_OUT_SET = const(0xD0000014)
+GPIO_OUT_CLR = const(0xD0000018)
 WATCHDOG_CTRL = const(0x40058000)
 WATCHDOG_ENABLE = const(1 << 30)
 WATCHDOG_REASON = const(0x40058008)
@@ -81,6 +98,17 @@ def tach_period():
     label("edge")
     mov(isr, invert(x))
     push(noblock)
+
+
+def _mux_turns():
+    """Of each turn: the channel, and the bits of the address lines to be low and high for the next turn."""
+    lines = [1 << PINS[name] for name in MUX_LINES]
+    turns = []
+    for n in range(len(MUX_TURNS)):
+        following = MUX_TURNS[(n + 1) % len(MUX_TURNS)]
+        high = sum(line for line, level in zip(lines, following[1:]) if level)
+        turns.append((MUX_TURNS[n][0], sum(lines) - high, high))
+    return tuple(turns)
 
 
 class Console:
@@ -123,7 +151,7 @@ class Console:
 class Board:
     """Raw readings in attributes, filled by `sample`; outputs as methods. The motor is off at first.
 
-    adc_current, adc_supply: 0…65535; mux_channel with adc_mux: the T_MUX channel (0…3) read in this
+    adc_current, adc_supply: 0…65535; mux_channel with adc_mux: the channel (of `sense`) that was read in this
     sample; tach_count, tach_periods: sum and number of tach periods (TACH_COUNT_US each) since the last
     sample; buttons: bits of `buttons`, 1 = pressed; run_req: RUN_REQ as it reads, 0 or 1; driver_fault:
     whether the driver's fault line is low, or was since the motor was enabled; guarded: the watchdog runs.
@@ -137,9 +165,10 @@ class Board:
         self.console = console or Console()
         self._kick = Pin(PINS["WD_KICK"], Pin.OUT, value=0)
         self._kick_level = 0
-        self._pwm = PWM(Pin(PINS["MOT_PWM"]))
-        self._pwm.freq(MOTOR_PWM_HZ)
-        self._pwm.duty_u16(0)
+        pwm = PWM(Pin(PINS["MOT_PWM"]))
+        pwm.freq(MOTOR_PWM_HZ)
+        self._set_duty = pwm.duty_u16
+        self._set_duty(0)
         self._duty = 0
         self._buzzer = PWM(Pin(PINS["BUZZER"]))
         self._buzzer.freq(2_000)
@@ -156,16 +185,20 @@ class Board:
         self.feed = self._interlock.feed
         self._tripped = False  # the driver complained since the motor was enabled
         Pin(PINS["NFAULT"], Pin.IN, Pin.PULL_UP).irq(self._driver_tripped, Pin.IRQ_FALLING, hard=True)
-        self._mux0 = Pin(PINS["MUX_S0"], Pin.OUT, value=0)
-        self._mux1 = Pin(PINS["MUX_S1"], Pin.OUT, value=0)
+        for name in MUX_LINES:
+            Pin(PINS[name], Pin.OUT, value=0)
+        self._mux_turns = _mux_turns()
+        self._mux_turn = 0
         self._read_current = ADC(Pin(PINS["I_SENSE"])).read_u16
         self._read_mux = ADC(Pin(PINS["T_MUX"])).read_u16
         self._read_supply = ADC(Pin(PINS["V_BAT"])).read_u16
         tach = Pin(PINS["TACH_A"], Pin.IN, Pin.PULL_UP)
-        self._tach = rp2.StateMachine(TACH_SM, tach_period, freq=2_000_000 // TACH_COUNT_US, jmp_pin=tach)
-        self._tach.active(1)
+        counter = rp2.StateMachine(TACH_SM, tach_period, freq=2_000_000 // TACH_COUNT_US, jmp_pin=tach)
+        counter.active(1)
+        self._tach_waiting = counter.rx_fifo
+        self._tach_get = counter.get
         self.adc_current = self.adc_supply = self.adc_mux = 0
-        self.mux_channel = self._next_mux = 0
+        self.mux_channel = MOTOR
         self.tach_count = self.tach_periods = 0
         self.buttons = 0
         self.run_req = 0
@@ -183,21 +216,20 @@ class Board:
         """Read every input once. The multiplexer moves on at the end and settles until the next tick."""
         self.adc_current = self._read_current()
         self.adc_supply = self._read_supply()
-        channel = self._next_mux
-        self.mux_channel = channel
+        turn = self._mux_turn
+        self.mux_channel, low, high = self._mux_turns[turn]
         self.adc_mux = self._read_mux()
-        self._next_mux = channel = (channel + 1) & 3
-        self._mux0(channel & 1)
-        self._mux1(channel >> 1)
-        tach = self._tach
-        periods = tach.rx_fifo()
-        self.tach_periods = periods
+        self._mux_turn = (turn + 1) & 7
+        registers = mem32
+        registers[GPIO_OUT_CLR] = low
+        registers[GPIO_OUT_SET] = high
+        self.tach_periods = periods = self._tach_waiting()
         count = 0
         while periods:
-            count += tach.get()
+            count += self._tach_get()
             periods -= 1
         self.tach_count = count
-        pins = mem32[GPIO_IN]
+        pins = registers[GPIO_IN]
         self.buttons = pins >> self._buttons_at & 15 ^ 14  # STOP opens when pressed, the others close
         self.run_req = 1 if pins & self._run_req_bit else 0
         self.driver_fault = self._tripped or not pins & self._nfault_bit
@@ -227,14 +259,14 @@ class Board:
         """Motor duty, 0…65535. Stays 0 once the driver has complained."""
         if duty != self._duty:
             self._duty = duty
-            self._pwm.duty_u16(duty)
+            self._set_duty(duty)
             if self._tripped:  # asked after writing: the interrupt may come between
                 self._duty = 0
-                self._pwm.duty_u16(0)
+                self._set_duty(0)
 
     def _driver_tripped(self, _pin):
         """Interrupt: the driver's fault line fell. Allocates nothing."""
-        self._pwm.duty_u16(0)
+        self._set_duty(0)
         self._duty = 0
         self._tripped = True
 

@@ -12,9 +12,9 @@ from massager import faults
 from massager import session as sessions
 from massager.sense import INVALID
 
-# Measured in turn, one every fourth tick: each 4 times a second.
-QUANTITIES = ("rate_opm", "current_ma", "supply_mv", "motor_dc", "driver_dc", "handle_dc")
-_N = const(6)
+# Measured in turn, one every fourth tick: each every 280 ms.
+QUANTITIES = ("rate_opm", "current_ma", "supply_mv", "motor_dc", "driver_dc", "handle_dc", "pad_dc")
+_N = const(7)
 _FIRST_TEMPERATURE = const(3)
 REPEAT_MS = const(60_000)  # the same refusal again within so long is no news
 

@@ -1,8 +1,9 @@
 """Safety: watches every tick, sets limiters, latches the first fault.
 
 Current, rate, driver, interlock and tick period are judged in every tick; the slow quantities take turns, one
-a tick. Behind it stand the driver's own protection, the PIO interlock and the watchdog, which trust nothing
-here. What is not measured in a tick (memory, flash, the cause of a restart) comes in through `report`.
+a tick, each timed by its own period. Behind it stand the driver's own protection, the PIO interlock and the
+watchdog, which trust nothing here. What is not measured in a tick (memory, flash, the cause of a restart)
+comes in through `report`.
 """
 
 from array import array
@@ -10,10 +11,10 @@ from array import array
 from micropython import const
 
 from massager import faults
-from massager.sense import HALF_RAIL, HANDLE, INVALID, MOTOR, REFERENCE
+from massager.sense import HALF_RAIL, HANDLE, INVALID, MOTOR, PERIOD_MS, REFERENCE
 
 TICK_MS = const(10)
-SLOW_MS = const(40)  # each slow check comes round every fourth tick
+SLOW_MS = const(40)  # the supply's turn comes with every fourth tick
 
 STALL_DEMAND_OPM = const(500)  # below it, soft start and ramp-down are not judged
 TURNING_MA = const(1000)  # a motor that draws less and has two thirds of its back-EMF turns, whatever …
@@ -46,13 +47,13 @@ _UNCOMMANDED_OPM = _column(faults.UNCOMMANDED_MOTION, 5)
 _REFERENCE_OFF = _column(faults.ADC_REFERENCE, 5)
 _DIP_PCT = _column(faults.SUPPLY_DIP, 5)
 _BATTERY_HYSTERESIS_MV = _column(faults.BATTERY_CRITICAL, 6)
-# By temperature channel: code when hot, code of its sensor, limit, fault threshold, hysteresis (0.1 C).
+# By temperature channel: code when hot, code of its sensor, limit, fault threshold, hysteresis (0.1 C), ms.
 _HEAT = tuple(
-    (hot, sensor, _column(hot, 4), _column(hot, 5), _column(hot, 6))
-    for hot, sensor in (
-        (faults.MOTOR_HOT, faults.MOTOR_SENSOR),
-        (faults.DRIVER_HOT, faults.DRIVER_SENSOR),
-        (faults.HANDLE_HOT, faults.HANDLE_SENSOR),
+    (hot, sensor, _column(hot, 4), _column(hot, 5), _column(hot, 6), period_ms)
+    for hot, sensor, period_ms in zip(
+        (faults.MOTOR_HOT, faults.DRIVER_HOT, faults.HANDLE_HOT, faults.PAD_HOT),
+        (faults.MOTOR_SENSOR, faults.DRIVER_SENSOR, faults.HANDLE_SENSOR, faults.PAD_SENSOR),
+        PERIOD_MS,
     )
 )
 # What is judged in every tick, and of that what has no cause any more once the motor is off.
@@ -269,13 +270,13 @@ class Safety:
     def _check_heat(self, channel):
         sense = self._sense
         value = sense.temperatures_dc[channel]
-        hot, sensor, limit, fault, hysteresis = _HEAT[channel]
+        hot, sensor, limit, fault, hysteresis, period_ms = _HEAT[channel]
         timing = self._timing
-        broken = value == INVALID or sense.jumped >> channel & 1
+        broken = sense.fitted >> channel & 1 if value == INVALID else sense.jumped_ms[channel]
         if channel == MOTOR and value < sense.temperatures_dc[HANDLE] - COLDER_DC:
             broken = True
         if broken or timing >> sensor & 1:
-            self._judge(sensor, broken, SLOW_MS)
+            self._judge(sensor, broken, period_ms)
         bit = 1 << channel
         if value >= limit:
             self._hot_channels |= bit
@@ -284,7 +285,7 @@ class Safety:
         if value >= fault or timing >> hot & 1:
             # Once tripped, the cause lasts until the limiter lets go.
             lasts = self.active >> hot & 1 and self._hot_channels & bit
-            self._judge(hot, value >= fault or lasts, SLOW_MS)
+            self._judge(hot, value >= fault or lasts, period_ms)
         if self._hot_channels:
             self.limiters |= faults.LIMIT_HEAT
         else:

@@ -31,6 +31,7 @@ TESTS = (
     ("motor_sensor", "motor temperature", "0.1 C", -200, 900, "Check the thermistor on the motor."),
     ("driver_sensor", "driver temperature", "0.1 C", -200, 1000, "Check the thermistor at the driver."),
     ("handle_sensor", "handle temperature", "0.1 C", -200, 480, "Check the thermistor in the handle."),
+    ("pad_sensor", "pad temperature", "0.1 C", -200, 430, "Check the thermistor at the pad's seat."),
     ("stop", "STOP read-back, 0 = closed", "", 0, 0, "Release STOP, or check its wires."),
     ("interlock_rises", "arming to RUN_REQ high", "us", 0, 9_999, "Check RUN_REQ for a short to ground."),
     ("off_current", "current awake at duty 0", "mA", 0, 60, "A transistor of the driver may be shorted."),
@@ -62,10 +63,11 @@ class Selftest:
         self._hash = None
 
     def results(self):
-        """(name, state, value) of each test."""
+        """(name, state, value) of each test; none of a sensor that is not fitted."""
         return [
             (row[0], STATE_NAMES[_judge(row, value)], None if value == INVALID else value)
             for row, value in zip(TESTS, self.values)
+            if row[0] != "pad_sensor" or self._sense.fitted >> sensing.PAD & 1
         ]
 
     def failed(self):
@@ -130,8 +132,10 @@ class Selftest:
             ("motor_sensor", sensing.MOTOR),
             ("driver_sensor", sensing.DRIVER),
             ("handle_sensor", sensing.HANDLE),
+            ("pad_sensor", sensing.PAD),
         ):
-            self._put(name, temperatures[channel])
+            if self._sense.fitted >> channel & 1:
+                self._put(name, temperatures[channel])
         return True
 
     def _interlock(self):

@@ -3,7 +3,7 @@
 The tach is right but tells of the past, one turn late; the back-EMF (voltage applied minus the drop over the
 winding) is prompt but only as right as the motor's constants. `rate_opm` is the tach's, for safety and for
 people; `prompt_opm` is the back-EMF's trimmed by the tach, for the drive. With no tach both are back-EMF.
-Temperatures arrive in turn, one multiplexer channel a tick, so each is 40 ms old at most.
+Temperatures arrive in turn, one multiplexer channel a tick: each is as old as its PERIOD_MS at most.
 """
 
 import math
@@ -23,8 +23,8 @@ NTC_OPEN = const(65_000)  # ADC readings beyond these are no temperature: below 
 NTC_SHORT = const(400)
 NTC_BACK = const(500)  # so far inside of them a reading must be to be believed again
 SEGMENTS = const(64)
-JUMP_DC = const(100)  # between two readings of a thermistor, 40 ms apart; nothing heats or cools so fast
-JUMP_READINGS = const(50)  # a jump that stays for 2 s is believed: the sensor was changed, or mended
+JUMP_DC = const(100)  # between two readings of a thermistor; nothing heats or cools so fast
+JUMP_MS = const(2_000)  # a jump that stays for longer is believed: the sensor was changed, or mended
 HALF_RAIL = const(32_768)
 
 DRIVEN_MA = const(30)  # below it the motor may be generating, which the current sense does not see
@@ -35,11 +35,14 @@ SUPPLY_JUMP_MV = const(500)
 
 _CHARGE = ((3000, 0), (3450, 10), (3650, 30), (3750, 50), (3900, 70), (4050, 88), (4180, 100))  # mV a cell: %
 
-# temperature channels of the multiplexer
+# temperature channels of the board
 MOTOR = const(0)
 DRIVER = const(1)
 HANDLE = const(2)
-REFERENCE = const(3)
+PAD = const(3)
+REFERENCE = const(4)
+ALL_FITTED = const(15)  # bits of the thermistors
+PERIOD_MS = (40, 40, 80, 80)  # of the thermistors; handle and pad, which warm slowly, share a turn
 
 
 def ntc_table(beta_k, pullup_ohm):
@@ -58,10 +61,11 @@ class Sense:
 
     current_ma, supply_mv, rate_opm, prompt_opm: filtered; fast_ma: the current of this tick alone;
     emf_opm: the rate that voltage and current alone tell;
-    temperatures_dc: motor, driver, handle in 0.1 C or INVALID; jumped: bit n set while channel n reads far
-    from the value kept; channel: the one of this tick, or REFERENCE; reference: the half-rail reading,
-    0…65535; run_req: RUN_REQ as it reads; driver_fault: whether the driver complains or has complained since
-    the motor went on.
+    temperatures_dc: motor, driver, handle, pad in 0.1 C or INVALID; fitted: bit n set when channel n has a
+    thermistor, else its value stays INVALID; jumped_ms: for how long each reads far from the value kept, at
+    most JUMP_MS; channel: the one of this tick, or REFERENCE; reference: the half-rail reading, 0…65535;
+    run_req: RUN_REQ as it reads; driver_fault: whether the driver complains or has complained since the motor
+    went on.
     """
 
     def __init__(self, settings):
@@ -71,12 +75,11 @@ class Sense:
         self.rate_opm = 0
         self.emf_opm = 0
         self.reference = HALF_RAIL
-        self.temperatures_dc = array("h", [INVALID] * 3)
+        self.temperatures_dc = array("h", [INVALID] * 4)
         self.channel = REFERENCE
         self.run_req = 0
         self.driver_fault = False
-        self.jumped = 0
-        self._jumps = array("h", [0] * 3)
+        self.jumped_ms = array("h", [0] * 4)
         self._supply_acc = 0
         self._current_acc = 0
         self._since_edge_us = TACH_TIMEOUT_US
@@ -97,6 +100,11 @@ class Sense:
         if thermistor != self._thermistor:  # the table takes a whole tick
             self._thermistor = thermistor
             self._ntc = ntc_table(*thermistor)
+        self.fitted = ALL_FITTED
+        if not s["pad_sensor"]:
+            self.fitted &= ~(1 << PAD)
+            self.jumped_ms[PAD] = 0
+            self.temperatures_dc[PAD] = INVALID
 
     def update(self, board, voltage_mv):
         """Convert the board's latest sample; voltage_mv is what the drive applied during the last tick."""
@@ -113,7 +121,10 @@ class Sense:
             self._supply_acc = mv << 3
         self.supply_mv = self._supply_acc >> 3
         self.channel = channel = board.mux_channel
-        self._update_temperature(channel, board.adc_mux)
+        if channel == REFERENCE:
+            self.reference = board.adc_mux
+        else:
+            self._update_temperature(channel, board.adc_mux)
         emf = (voltage_mv - self._r * fast // 1000) * OPM_PER_MV_UVS // self._ke
         self.emf_opm += (emf - self.emf_opm) >> 2
         if not self._ppr:
@@ -153,8 +164,7 @@ class Sense:
         return 100
 
     def _update_temperature(self, channel, reading):
-        if channel == REFERENCE:
-            self.reference = reading
+        if not self.fitted >> channel & 1:
             return
         temperatures = self.temperatures_dc
         if temperatures[channel] == INVALID:
@@ -166,24 +176,25 @@ class Sense:
         if reading > reading_open or reading < reading_short:
             temperatures[channel] = INVALID
             return
+        ntc = self._ntc
         i = reading >> 10
-        low = self._ntc[i]
-        value = low + ((self._ntc[i + 1] - low) * (reading & 1023) >> 10)
+        low = ntc[i]
+        value = low + ((ntc[i + 1] - low) * (reading & 1023) >> 10)
         old = temperatures[channel]
         if old == INVALID:
             temperatures[channel] = value
         elif -JUMP_DC < value - old < JUMP_DC:
             temperatures[channel] = old + ((value - old) >> 2)
-            self.jumped &= ~(1 << channel)
-            self._jumps[channel] = 0
+            self.jumped_ms[channel] = 0
         else:
             self._jump(channel, value)
 
     def _jump(self, channel, value):
-        self.jumped |= 1 << channel
-        self._jumps[channel] += 1
-        if self._jumps[channel] > JUMP_READINGS:
+        lasts_ms = self.jumped_ms[channel] + PERIOD_MS[channel]
+        if lasts_ms > JUMP_MS:
             self.temperatures_dc[channel] = value
+        else:
+            self.jumped_ms[channel] = lasts_ms
 
     def _update_tach(self, periods, count):
         if periods and count:

@@ -107,6 +107,7 @@ TABLE = (
     ),
     ("ntc_beta_k", "int", "K", 2500, 5000, 3950, WEAKENS | IDLE_ONLY, "Beta of the 10 k thermistors."),
     ("ntc_pullup_ohm", "int", "ohm", 1000, 100000, 10000, WEAKENS | IDLE_ONLY, "Their pull-up to 3.3 V."),
+    ("pad_sensor", "bool", "", 0, 1, 1, WEAKENS | IDLE_ONLY, "Watch the pad's thermistor; off: it has none."),
     (
         "drive_comp_pct",
         "int",

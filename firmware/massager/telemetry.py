@@ -23,6 +23,7 @@ FIELDS = (
     ("limiters", "bits", "Bits of the section limiters."),
     ("fault", "code", "Latched fault, 0 = none."),
     ("stage", "", "Stage of the program, from 1; 0 = no program."),
+    ("pad_dc", "0.1 C", "Pad temperature, at its seat; null also without a sensor (setting pad_sensor)."),
 )
 
 
@@ -36,7 +37,7 @@ def sample(app, seq):
     sense = app.sense
     drive = app.drive
     session = app.session
-    motor, driver, handle = sense.temperatures_dc
+    motor, driver, handle, pad = sense.temperatures_dc
     return [
         seq,
         app.uptime_ms,
@@ -57,4 +58,5 @@ def sample(app, seq):
         app.safety.limiters,
         app.safety.fault,
         session.stage(),
+        temperature(pad),
     ]

@@ -62,6 +62,7 @@ class Status:
     motor_dc: int | None
     driver_dc: int | None
     handle_dc: int | None
+    pad_dc: int | None
     elapsed_ms: int
     remaining_ms: int
     limit_ms: int
@@ -123,6 +124,7 @@ class Sample:
     motor_dc: int | None
     driver_dc: int | None
     handle_dc: int | None
+    pad_dc: int | None
     elapsed_ms: int
     remaining_ms: int
     limiters: tuple[str, ...]

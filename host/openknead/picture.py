@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INK, FAINT, GRID = "#22303c", "#8795a1", "#e6eaee"
 RATE, CURRENT, LEVEL = "#0b7a75", "#c8553d", "#2f4b7c"
 SMOOTH_S = 20  # longer than a stroke of the hand
-HEAT = {"motor": "#c8553d", "driver": "#e0a030", "handle": "#5b8e7d"}
+HEAT = {"motor": "#c8553d", "driver": "#e0a030", "handle": "#5b8e7d", "pad": "#6f5b9a"}
 STYLE: Any = {
     "font.size": 9,
     "axes.edgecolor": FAINT,
@@ -153,7 +153,7 @@ def _heat(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
             axes.plot(minutes, values, color=HEAT[place], linewidth=1.3, label=place)
     axes.set_ylabel("temperature in °C")
     if axes.lines:
-        axes.legend(loc="upper left", ncols=3)
+        axes.legend(loc="upper left", ncols=len(PLACES))
     low, high = axes.get_ylim()
     axes.set_ylim(low - 1, high + 0.25 * (high - low) + 1)
 

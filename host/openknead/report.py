@@ -14,7 +14,7 @@ from openknead.model import Event, Sample, SessionEnd
 
 _T_MASK = 0x3FFFFFFF  # the device's milliseconds may wrap here
 RUNNING = ("RUNNING", "ENDING")
-PLACES = (("motor", "motor_dc"), ("driver", "driver_dc"), ("handle", "handle_dc"))
+PLACES = (("motor", "motor_dc"), ("driver", "driver_dc"), ("handle", "handle_dc"), ("pad", "pad_dc"))
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ NTC_R25_OHM = 10_000.0
 NTC_PULLUP_OHM = 10_000.0
 ZERO_C_K = 273.15
 
-# Channels of the analog multiplexer on T_MUX: MUX_S0 + 2 * MUX_S1.
-MUX_MOTOR, MUX_DRIVER, MUX_HANDLE, MUX_HALF_RAIL = 0, 1, 2, 3
+# Inputs of the analog multiplexer on T_MUX: MUX_S0 + 2 * MUX_S1 + 4 * MUX_S2; the others are at ground.
+MUX_MOTOR, MUX_DRIVER, MUX_HANDLE, MUX_PAD, MUX_HALF_RAIL = 0, 1, 2, 4, 7
+MUX_INPUTS = 8
 
 
 def ntc_ohm(temp_c: float) -> float:
@@ -41,11 +42,15 @@ def supply_volts(supply_v: float) -> float:
     return min(max(supply_v / SUPPLY_RATIO, 0.0), RAIL_V)
 
 
-def mux_volts(channel: int, motor_c: float, driver_c: float, handle_c: float) -> float:
-    """Voltage on T_MUX for a multiplexer channel 0…3."""
-    if channel == MUX_HALF_RAIL:
-        return RAIL_V / 2
-    return ntc_volts((motor_c, driver_c, handle_c)[channel])
+def mux_volts(motor_c: float, driver_c: float, handle_c: float, pad_c: float) -> "list[float]":
+    """Voltages at the inputs of the multiplexer."""
+    volts = [0.0] * MUX_INPUTS
+    volts[MUX_MOTOR] = ntc_volts(motor_c)
+    volts[MUX_DRIVER] = ntc_volts(driver_c)
+    volts[MUX_HANDLE] = ntc_volts(handle_c)
+    volts[MUX_PAD] = ntc_volts(pad_c)
+    volts[MUX_HALF_RAIL] = RAIL_V / 2
+    return volts
 
 
 def adc_code(volts: float) -> int:

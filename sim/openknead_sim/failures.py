@@ -91,7 +91,7 @@ def _stick(board: VirtualBoard, pin: int, level: int) -> Mend:
 
 
 def _show(board: VirtualBoard, channel: int, volts: float | None) -> None:
-    """What the multiplexer's channel reads; None: what its sensor says."""
+    """What an input of the multiplexer reads; None: what its sensor says."""
     board.rig.ntc_override[channel] = volts
 
 
@@ -105,8 +105,8 @@ def ntc(channel: int) -> Begin:
     return begin
 
 
-def ntc_off(channel: int, k_s: float) -> Begin:
-    """A thermistor is off by so many kelvins: at once when k_s is 0, else by k_s more every second."""
+def ntc_off(channel: int, place: str, k_s: float) -> Begin:
+    """The thermistor of a place is off by so many K: at once when k_s is 0, else by k_s more every second."""
 
     def begin(board: VirtualBoard, value: float) -> Mend:
         chip, plant = board.chip, board.plant
@@ -115,7 +115,7 @@ def ntc_off(channel: int, k_s: float) -> Begin:
         def show() -> None:
             most = k_s * (chip.clock_us - began_us) / 1e6 if k_s else abs(value)
             off_k = min(most, abs(value)) * (1.0 if value > 0.0 else -1.0)
-            true_c = (plant.motor_c, plant.driver_c, plant.handle_c)[channel]
+            true_c = getattr(plant, f"{place}_c")
             _show(board, channel, ntc_volts(max(true_c + off_k, -60.0)))
 
         return _repeat(board, REFRESH_US, show, partial(_show, board, channel, None))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import failures
+from .analog import MUX_DRIVER, MUX_HANDLE, MUX_MOTOR, MUX_PAD
 from .failures import ADC_INPUTS, Begin, InjectError, Mend, put
 from .rig import BUTTONS
 from .virtual import VirtualBoard
@@ -86,9 +87,9 @@ def _thermistor(n: int, name: str) -> tuple[Injection, ...]:
         Injection(f"{name}_ntc", part, f"the {name}'s thermistor reads open, short or as at so many °C",
                   f"{sensor}, {hot}, too_hot", failures.ntc(n), "°C", -40, 200, ("open", "short")),
         Injection(f"{name}_ntc_drift", part, f"the {name}'s thermistor drifts by 1 K a second, up to so many",
-                  f"{hot}, too_hot; {low}", failures.ntc_off(n, DRIFT_K_S), "K", -100, 100),
+                  f"{hot}, too_hot; {low}", failures.ntc_off(n, name, DRIFT_K_S), "K", -100, 100),
         Injection(f"{name}_ntc_jump", part, f"the {name}'s thermistor is off by so much, all at once",
-                  f"{sensor} (from 10 K on)", failures.ntc_off(n, 0.0), "K", -100, 100, default=20.0),
+                  f"{sensor} (from 10 K on)", failures.ntc_off(n, name, 0.0), "K", -100, 100, default=20.0),
     )  # fmt: skip
 
 
@@ -110,14 +111,15 @@ TABLE = (
     Injection("run_req_stuck", "RUN_REQ", "RUN_REQ is shorted to the rail or to ground",
               "interlock_failed, interlock_tripped, selftest", failures.run_req, choices=("high", "low")),
     # sensors
-    *_thermistor(0, "motor"),
-    *_thermistor(1, "driver"),
-    *_thermistor(2, "handle"),
+    *_thermistor(MUX_MOTOR, "motor"),
+    *_thermistor(MUX_DRIVER, "driver"),
+    *_thermistor(MUX_HANDLE, "handle"),
+    *_thermistor(MUX_PAD, "pad"),
     Injection("adc_reference", "reference", "half of the rail reads off", "adc_reference (from 5 % on)",
               failures.reference, "%", -100, 100, default=10.0),
     Injection("adc_stuck", "ADC", "an input goes on to give the code it has now, or all that of the supply",
               "adc_reference (temperatures, away from 25 °C); current_sensor (current, with the motor off); "
-              "adc_reference or handle_sensor (all)",
+              "adc_reference or a thermistor's fault (all)",
               failures.adc_stuck, choices=(*ADC_INPUTS, "all"), default="all"),
     Injection("current_drift", "current sense", "so much is added to the voltage of the current sense",
               "over_current, current_sensor", failures.current_drift, "V", -3.3, 3.3),
@@ -137,10 +139,10 @@ TABLE = (
     Injection("charge", "charge", "state of charge of the battery", "battery, battery_critical, battery_low",
               failures.plant("soc"), "", 0, 1),
     Injection("ambient", "surroundings", "temperature of the air",
-              "motor_hot, driver_hot, handle_hot, too_hot", failures.ambient, "°C", -40, 100),
+              "motor_hot, driver_hot, handle_hot, pad_hot, too_hot", failures.ambient, "°C", -40, 100),
     Injection("soak", "surroundings", "everything at this temperature, the air as well",
-              "motor_hot, driver_hot, handle_hot, too_hot; from 10 K on the sensors' faults", failures.soak,
-              "°C", -40, 150),
+              "motor_hot, driver_hot, handle_hot, pad_hot, too_hot; from 10 K on the sensors' faults",
+              failures.soak, "°C", -40, 150),
     # buttons
     Injection("button_stuck", "buttons", "a button reads pressed",
               "button_stuck; stop_button, stop_open (stop)", failures.button_stuck, choices=tuple(BUTTONS)),

@@ -29,6 +29,8 @@ TICKS_HALF = TICKS_PERIOD >> 1
 
 _SIO_GPIO_IN = 0xD0000004
 _SIO_GPIO_OUT = 0xD0000010
+_SIO_GPIO_OUT_SET = 0xD0000014
+_SIO_GPIO_OUT_CLR = 0xD0000018
 _SIO_GPIO_OE = 0xD0000020
 _PIO0_TXF0 = 0x50200010
 _PIO0_SM0_INSTR = 0x502000D8
@@ -48,13 +50,14 @@ def bound(cls: type, chip: "Chip") -> type:
 class Memory:
     """machine.mem32 for the few registers that firmware has a reason to use. Raises ValueError for others.
 
-    SIO's GPIO_IN (there a running PWM's pin reads as before the PWM took it), GPIO_OUT and GPIO_OE; of PIO
-    block 0 the TX FIFO and the instruction of state machine 0; the watchdog's control (bit 30, whose clearing
-    stops it), reason and scratch registers.
+    SIO's GPIO_IN (there a running PWM's pin reads as before the PWM took it), GPIO_OUT with SET and CLR, and
+    GPIO_OE; of PIO block 0 the TX FIFO and the instruction of state machine 0; the watchdog's control (bit
+    30, whose clearing stops it), reason and scratch registers.
     """
 
     def __init__(self, chip: "Chip") -> None:
         self._chip = chip
+        self._pins: dict[int, tuple[int, ...]] = {}  # by their bits: few, but in every tick
 
     def __getitem__(self, address: int) -> int:
         chip = self._chip
@@ -76,7 +79,11 @@ class Memory:
         chip = self._chip
         if chip.dead:
             return
-        if address == _PIO0_TXF0:
+        if address == _SIO_GPIO_OUT_SET:
+            self._put(value, 1)
+        elif address == _SIO_GPIO_OUT_CLR:
+            self._put(value, 0)
+        elif address == _PIO0_TXF0:
             machine = chip.machines.get(0)
             if machine:
                 machine.put(value)
@@ -91,6 +98,16 @@ class Memory:
                 raise ValueError("the simulated watchdog is started by machine.WDT only")
         else:
             raise ValueError(f"mem32[0x{address:08x}] cannot be written on the simulated chip")
+
+    def _put(self, bits: int, level: int) -> None:
+        pins = self._pins.get(bits)
+        if pins is None:
+            pins = self._pins[bits] = tuple(n for n in range(30) if bits >> n & 1)
+        chip = self._chip
+        for n in pins:
+            if chip.out[n] != level:
+                chip.out[n] = level
+                chip.resolve(n)
 
 
 def machine_names(chip: "Chip", simulated: str) -> dict:  # type: ignore[type-arg]

@@ -4,7 +4,7 @@ The plant moves when the clock has moved (`Chip.world`), not when somebody reads
 when its inputs are older than half a millisecond. Runs on CPython and on MicroPython.
 """
 
-from .analog import ISENSE_V_PER_A, MUX_HALF_RAIL, RAIL_V, SUPPLY_RATIO, ntc_volts
+from .analog import ISENSE_V_PER_A, MUX_INPUTS, SUPPLY_RATIO, mux_volts
 from .chip import FLOATING, Chip
 
 try:
@@ -18,7 +18,7 @@ except ImportError:
 # The pin map is the firmware's (board.py); a test holds the two together.
 RUN_REQ, NFAULT, STOP, PLUS, MINUS, MODE = 3, 5, 6, 7, 8, 9
 LED_R, LED_G, LED_B, TACH_A, MOT_PWM, MOT_PH, BUZZER = 11, 12, 13, 14, 16, 17, 18
-MUX_S0, MUX_S1 = 19, 22
+MUX_S0, MUX_S1, MUX_S2 = 19, 22, 20
 I_SENSE, T_MUX, V_BAT = 0, 1, 2  # ADC inputs
 
 BUTTONS = {"stop": STOP, "plus": PLUS, "minus": MINUS, "mode": MODE}
@@ -30,9 +30,9 @@ class Rig:
     """One board wired to one plant.
 
     tach_fitted: False cuts the tach's wire; nfault_low: True holds the driver's fault line low;
-    ntc_override: [motor, driver, handle, half rail] volts that replace a thermistor's (None: sound; 3.3 =
-    open, 0 = short); duty, enabled: what the driver is told now; early_drives: times the firmware drove the
-    motor before the driver had woken up.
+    ntc_override: volts that replace those at the multiplexer's inputs, by `analog.MUX_…` (None: sound; a
+    thermistor's 3.3 = open, 0 = short); duty, enabled: what the driver is told now; early_drives: times the
+    firmware drove the motor before the driver had woken up.
     """
 
     def __init__(self, chip: Chip, plant: "Plant") -> None:
@@ -43,13 +43,13 @@ class Rig:
         self.enabled = False
         self.early_drives = 0
         self._nfault_low = False
-        self.ntc_override: list[float | None] = [None, None, None, None]
+        self.ntc_override: list[float | None] = [None] * MUX_INPUTS
         self._woken_us = 0
-        self._mux_volts = [0.0, 0.0, 0.0, RAIL_V / 2]
+        self._mux_volts = [0.0] * MUX_INPUTS
         self._temperatures_us = 0
         for pin in (RUN_REQ, MOT_PWM):
             chip.watch(pin, self._drive)
-        for pin in (MUX_S0, MUX_S1):
+        for pin in (MUX_S0, MUX_S1, MUX_S2):
             chip.watch(pin, self._select)
         for name in BUTTONS:
             self.release(name)
@@ -149,13 +149,14 @@ class Rig:
 
     def _select(self, _pin: int) -> None:
         levels = self.chip.levels
-        self._tmux.set_volts(self._mux_volts[levels[MUX_S0] | levels[MUX_S1] << 1])
+        self._tmux.set_volts(self._mux_volts[levels[MUX_S0] | levels[MUX_S1] << 1 | levels[MUX_S2] << 2])
 
     def _temperatures(self) -> None:
         plant = self.plant
         self._temperatures_us = self.chip.clock_us + TEMPERATURE_US
-        volts = [ntc_volts(plant.motor_c), ntc_volts(plant.driver_c), ntc_volts(plant.handle_c), RAIL_V / 2]
-        for n in range(MUX_HALF_RAIL + 1):
+        self._mux_volts = volts = mux_volts(plant.motor_c, plant.driver_c, plant.handle_c, plant.pad_c)
+        for n in range(MUX_INPUTS):
             forced = self.ntc_override[n]
-            self._mux_volts[n] = volts[n] if forced is None else forced
+            if forced is not None:
+                volts[n] = forced
         self._select(MUX_S0)

@@ -75,7 +75,7 @@ ACTIONS: dict[str, tuple[tuple[type, ...], dict[str, tuple[type, ...]], str]] = 
     "sensor": (
         (str,),
         {"reads": (int, float, str)},
-        'thermistor motor, driver or handle reads "open", "short", "sound" or as at so many °C',
+        'thermistor motor, driver, handle or pad reads "open", "short", "sound" or as at so many °C',
     ),
     "current_drift_v": (NUMBER, {}, "added to the voltage of the current sense"),
     "reset": ((str,), {}, '"watchdog" or "pin"'),
@@ -105,9 +105,9 @@ NUMBERS = {"extra_nm": "stall_torque", "supply_ohm": "supply_weak", "current_dri
 WINDOWED = ("follows_pct", "mean_follows_pct", "events", "never")
 PLANT_VALUES = (
     "rate_opm", "duty", "run_req", "current_a", "supply_v", "motor_c", "winding_c", "driver_c", "handle_c",
-    "charge", "pressure", "led", "buzzer_hz", "boots", "at_prompt", "pins_low", "energy_j",
+    "pad_c", "charge", "pressure", "led", "buzzer_hz", "boots", "at_prompt", "pins_low", "energy_j",
 )  # fmt: skip
-SENSORS = ("motor", "driver", "handle")
+SENSORS = ("motor", "driver", "handle", "pad")
 LONGEST_CLOCK_MS = 1 << 31  # twice round
 
 

@@ -16,7 +16,7 @@ from openknead.journal import KINDS, MAX, MEAN, MIN
 
 HANG = 30.0
 USED = {"journal.read", "selftest", "clock.set"}
-QUANTITIES = ("rate_opm", "current_ma", "supply_mv", "motor_dc", "driver_dc", "handle_dc")
+QUANTITIES = ("rate_opm", "current_ma", "supply_mv", "motor_dc", "driver_dc", "handle_dc", "pad_dc")
 
 
 def knead(*argv: str) -> subprocess.CompletedProcess[str]:

@@ -83,6 +83,18 @@ def test_session_turns_the_shaft_and_telemetry_agrees(boards):
     assert_idle(rig)
 
 
+def test_each_thermistor_reaches_its_own_field(boards):
+    """Through the address registers of the real chip."""
+    rig = boards.get()
+    heat = rig.plant.heat
+    heat.case_c, heat.driver_c, heat.handle_c, heat.pad_c = 28.0, 22.0, 25.0, 31.0
+    rig.run_ms(1000)
+    status = rig.host.call("status")
+    for place in ("motor", "driver", "handle", "pad"):
+        assert status[f"{place}_dc"] == pytest.approx(getattr(rig.plant, f"{place}_c") * 10, abs=10), place
+    heat.soak(25.0)
+
+
 def fields(rig):
     """The telemetry section of the schema, all pages."""
     items, start_at = [], 0

@@ -9,8 +9,10 @@ import json
 import massager
 from massager import library, rpc
 from massager.app import App
+from massager.sense import DRIVER, HANDLE, MOTOR, PAD, PERIOD_MS, REFERENCE
 
 TICK_US = 10_000
+TURNS = (MOTOR, DRIVER, HANDLE, REFERENCE, MOTOR, DRIVER, PAD, REFERENCE)  # a tick each
 
 
 def raises(kind, call, *args):
@@ -133,8 +135,8 @@ class BenchBoard:
         self.us = 0
         self.adc_current = 0
         self.adc_supply = 41_800  # 12.0 V
-        self.temperatures = [32_768] * 4  # 25 C
-        self.mux_channel = 3
+        self.temperatures = [32_768] * 5  # by channel; 25 C, and half the rail
+        self._turn = -1
         self.buttons = 0
         self.tach_count = self.tach_periods = 0
         self.duty = 0
@@ -156,7 +158,8 @@ class BenchBoard:
         self._fed_us = 0
 
     def sample(self):
-        self.mux_channel = (self.mux_channel + 1) & 3
+        self._turn = (self._turn + 1) % len(TURNS)
+        self.mux_channel = TURNS[self._turn]
         self.adc_mux = self.temperatures[self.mux_channel]
         self.run_req = self.read_run_req()
         self.driver_fault = self.nfault
@@ -268,7 +271,7 @@ class Bench:
         while readings[channel] != reading:
             step = min(max(reading - readings[channel], -200), 200)
             readings[channel] += step
-            self.run_ms(40)
+            self.run_ms(PERIOD_MS[channel])
 
     def raw(self, line):
         """The reply to one line of text or bytes, parsed; None when there is none."""

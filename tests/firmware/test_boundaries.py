@@ -7,7 +7,8 @@ firmware piece by piece and counts what these and the other tests notice.
 
 from massager import faults
 from massager.safety import Safety
-from massager.sense import INVALID, REFERENCE
+from massager.sense import INVALID, PAD, REFERENCE
+from support import TURNS
 
 TICK_US = 10_000
 NEVER = 10_000  # ticks
@@ -23,9 +24,10 @@ class Readings:
         self.current_ma = self.fast_ma = 300
         self.rate_opm = self.emf_opm = 1_500
         self.supply_mv = 12_000
-        self.temperatures_dc = [250, 250, 250]
+        self.temperatures_dc = [250, 250, 250, 250]
         self.reference = 32_768
-        self.jumped = 0
+        self.fitted = 15
+        self.jumped_ms = [0] * 4
         self.channel = REFERENCE
         self.run_req = 1
         self.driver_fault = False
@@ -49,6 +51,7 @@ class Watched:
         self.sense = Readings()
         self.drive = Motor()
         self.safety = Safety({"battery_cells": cells}, self.sense, self.drive)
+        self._turn = -1
         self.motor_on = motor_on
         if motor_on:
             self.safety.motor_started()
@@ -62,7 +65,8 @@ class Watched:
 
     def tick(self, count=1, period_us=TICK_US):
         for _ in range(count):
-            self.sense.channel = (self.sense.channel + 1) & 3
+            self._turn = (self._turn + 1) % len(TURNS)
+            self.sense.channel = TURNS[self._turn]
             self.safety.check(self.motor_on, period_us)
         return self
 
@@ -76,7 +80,7 @@ class Watched:
 
     def limited(self, limiter):
         """Whether it is set once each channel had its turn."""
-        return bool(self.tick(4).safety.limiters & limiter)
+        return bool(self.tick(len(TURNS)).safety.limiters & limiter)
 
     def active(self, code):
         return bool(self.safety.active >> code & 1)
@@ -315,10 +319,11 @@ def test_after_five_seconds_off_it_stands():
 
 
 def test_heat_of_each_channel():
-    for channel, name, limit, fault, released in (
-        (0, "motor_hot", 800, 900, 749),
-        (1, "driver_hot", 850, 1_000, 799),
-        (2, "handle_hot", 430, 480, 409),
+    for channel, name, limit, fault, released, looks, ticks in (
+        (0, "motor_hot", 800, 900, 749, 5, 4),
+        (1, "driver_hot", 850, 1_000, 799, 5, 4),
+        (2, "handle_hot", 430, 480, 409, 2, 8),
+        (3, "pad_hot", 410, 430, 399, 2, 8),
     ):
         watched = Watched(motor_on=False)
         safety, temperatures = watched.safety, watched.sense.temperatures_dc
@@ -334,20 +339,20 @@ def test_heat_of_each_channel():
         temperatures[channel] = fault - 1
         assert watched.until_fault() is None, name
         temperatures[channel] = fault
-        watched.tick(5 * 4)
+        watched.tick(looks * ticks)
         assert not safety.fault, name
         temperatures[channel] = fault - 1
-        watched.tick(4)
+        watched.tick(ticks)
         temperatures[channel] = fault
-        watched.tick(5 * 4)
+        watched.tick(looks * ticks)
         assert not safety.fault, name
-        watched.tick(4)
+        watched.tick(ticks)
         assert faults.fault_name(safety.fault) == name
         temperatures[channel] = released + 1
         watched.tick(40)
         assert not safety.clear(), name
         temperatures[channel] = released
-        watched.tick(4)
+        watched.tick(ticks)
         assert safety.clear(), name
         assert safety.limiters == 0
         temperatures[channel] = fault - 1  # a new rise is judged from its own beginning
@@ -355,32 +360,65 @@ def test_heat_of_each_channel():
 
 
 def test_each_thermistor_by_itself():
-    for channel, name in ((0, "motor_sensor"), (1, "driver_sensor"), (2, "handle_sensor")):
+    for channel, name, looks, ticks in (
+        (0, "motor_sensor", 5, 4),
+        (1, "driver_sensor", 5, 4),
+        (2, "handle_sensor", 2, 8),
+        (3, "pad_sensor", 2, 8),
+    ):
         watched = Watched(motor_on=False)
         watched.sense.temperatures_dc[channel] = INVALID
-        watched.tick(5 * 4)
+        watched.tick(looks * ticks)
         assert not watched.safety.fault
-        watched.tick(4)
+        watched.tick(ticks)
         assert faults.fault_name(watched.safety.fault) == name
         assert not watched.safety.clear()
         watched.sense.temperatures_dc[channel] = 250
-        watched.tick(4)
+        watched.tick(ticks)
         assert watched.safety.clear()
-        watched.sense.jumped = 7 & ~(1 << channel)
-        watched.tick(5 * 4)
-        watched.sense.jumped = 1 << channel
-        watched.tick(5 * 4)
+        watched.sense.jumped_ms = [40 * (n == channel) for n in range(4)]
+        watched.tick(looks * ticks)
+        watched.sense.jumped_ms = [80 * (n != channel) for n in range(4)]
+        watched.tick(ticks)
+        watched.sense.jumped_ms = [40 * (n == channel) for n in range(4)]
+        watched.tick(looks * ticks)
         assert not watched.safety.fault
-        watched.tick(4)
+        watched.tick(ticks)
         assert faults.fault_name(watched.safety.fault) == name
+
+
+def test_a_thermistor_that_is_taken_out_of_the_settings_ends_its_own_causes_only():
+    for value, name in ((INVALID, "pad_sensor"), (430, "pad_hot")):
+        watched = Watched(motor_on=False)
+        sense, safety = watched.sense, watched.safety
+        sense.temperatures_dc[PAD] = value
+        sense.temperatures_dc[0] = 800
+        watched.tick(3 * 8)
+        assert faults.fault_name(safety.fault) == name
+        assert not safety.clear()
+        sense.fitted = 7  # as Sense does it
+        sense.temperatures_dc[PAD] = INVALID
+        watched.tick(8)
+        assert faults.fault_name(safety.fault) == name
+        assert safety.clear()
+        assert safety.limiters == faults.LIMIT_HEAT
+        sense.temperatures_dc[0] = 250
+        watched.tick(200)
+        assert (safety.fault, safety.limiters) == (faults.NONE, 0)
+        sense.fitted = 15
+        watched.tick(2 * 8)
+        assert not safety.fault
+        watched.tick(8)
+        assert faults.fault_name(safety.fault) == "pad_sensor"
 
 
 def test_the_motor_is_never_40_k_colder_than_the_handle():
     for temperatures, name in (
-        ([-150, 250, 250], None),
-        ([-151, 250, 250], "motor_sensor"),
-        ([250, -151, 250], None),
-        ([250, 250, -151], None),
+        ([-150, 250, 250, 250], None),
+        ([-151, 250, 250, 250], "motor_sensor"),
+        ([250, -151, 250, 250], None),
+        ([250, 250, -151, 250], None),
+        ([-151, 250, 249, 420], None),
     ):
         watched = Watched(motor_on=False)
         watched.sense.temperatures_dc = temperatures
@@ -532,7 +570,7 @@ def test_the_first_fault_is_kept_and_the_others_are_counted():
     assert (safety.fault, safety.more, safety.cleared) == (faults.DRIVER_SENSOR, 2, faults.NONE)
     watched.sense.sound()
     watched.rest()
-    watched.tick(4)
+    watched.tick(8)
     assert (safety.fault, safety.more) == (faults.DRIVER_SENSOR, 2)
     assert safety.clear()
     assert (safety.fault, safety.more, safety.cleared) == (faults.NONE, 0, faults.DRIVER_SENSOR)
@@ -591,11 +629,11 @@ def test_the_table_has_the_numbers_of_the_design():
         ("stall", None, None, 0, 200),
         ("motor_hot", 800, 900, 50, 200),
         ("driver_hot", 850, 1_000, 50, 200),
-        ("handle_hot", 430, 480, 20, 200),
+        ("handle_hot", 430, 480, 20, 160),
         ("battery_critical", "3300 a cell, 10500 on mains", "3000 a cell, 9000 on mains", 600, 500),
         ("motor_sensor", None, None, 0, 200),
         ("driver_sensor", None, None, 0, 200),
-        ("handle_sensor", None, None, 0, 200),
+        ("handle_sensor", None, None, 0, 160),
         ("current_sensor", None, 20, 0, 500),
         ("tick_overrun", None, 50, 0, 0),
         ("runaway", None, 500, 0, 150),
@@ -614,8 +652,10 @@ def test_the_table_has_the_numbers_of_the_design():
         ("firmware_changed", None, None, 0, 0),
         ("watchdog_reset", None, None, 0, 0),
         ("crashed", None, None, 0, 0),
+        ("pad_hot", 410, 430, 10, 160),
+        ("pad_sensor", None, None, 0, 160),
     ]
-    assert [row[0] for row in faults.FAULTS] == list(range(1, 28))
+    assert [row[0] for row in faults.FAULTS] == list(range(1, 30))
     assert faults.limiter_names(faults.LIMIT_HEAT | faults.LIMIT_CURRENT) == ["current", "heat"]
     assert faults.fault_name(faults.CRASHED) == "crashed"
     assert faults.fault_name(faults.NONE) is None

@@ -120,7 +120,7 @@ def test_every_reply_fits_a_line():
             items += len(reply["result"]["items"])
             start = reply["result"]["next"]
         assert items == len(schema.SECTIONS[section][0])
-    bench.board.temperatures = [65_500] * 4
+    bench.board.temperatures = [65_500] * 5
     bench.board.adc_supply = 0
     bench.board.buttons = 15
     bench.run_ms(11_000)

@@ -91,6 +91,7 @@ def test_heat_limits_first_then_cuts_and_lasts_until_it_cooled_down():
         (0, "motor_hot", 7_000, 5_400, 9_000),
         (1, "driver_hot", 5_500, 4_000, 9_000),
         (2, "handle_hot", 20_500, 17_000, 26_000),
+        (3, "pad_hot", 21_900, 20_000, 26_000),
     ):
         bench = running(level=6, after_ms=15_000)
         bench.warm(channel, warm)
@@ -113,12 +114,45 @@ def test_heat_limits_first_then_cuts_and_lasts_until_it_cooled_down():
 
 
 def test_an_open_or_shorted_thermistor_is_noticed_within_half_a_second():
-    for channel, name in ((0, "motor_sensor"), (1, "driver_sensor"), (2, "handle_sensor")):
+    for channel, name in ((0, "motor_sensor"), (1, "driver_sensor"), (2, "handle_sensor"), (3, "pad_sensor")):
         for reading in (65_500, 0):
             bench = running(after_ms=3_000)
             bench.board.temperatures[channel] = reading
             assert time_to_fault_ms(bench, 1_000) <= 500
             assert fault(bench) == name
+
+
+def test_a_hot_pad_refuses_the_start():
+    bench = Bench()
+    bench.warm(3, 21_900)  # 41.7 C
+    bench.run_ms(500)
+    error = bench.call("session.start", level=1, run_s=60)
+    assert [row["name"] for row in error["data"]["refusals"]] == ["too_hot"]
+    bench.warm(3, 23_000)  # 39.4 C
+    bench.run_ms(500)
+    bench.start()
+
+
+def test_a_device_without_a_pad_sensor_says_so_and_runs():
+    bench = Bench()
+    bench.board.temperatures[3] = 65_500
+    bench.run_ms(500)
+    assert fault(bench) == "pad_sensor"
+    assert bench.call("status")["pad_dc"] is None
+    bench.call("settings.set", values={"pad_sensor": False})
+    bench.run_ms(100)
+    assert bench.call("fault.clear") == {"cleared": "pad_sensor"}
+    bench.start()
+    assert bench.call("settings.set", values={"pad_sensor": True})["data"]["name"] == "motor_running"
+    bench.board.temperatures[3] = 10_000  # 67 C, if anybody looked
+    bench.run_ms(3_000)
+    status = bench.call("status")
+    assert (status["state"], status["pad_dc"], status["limiters"]) == ("RUNNING", None, [])
+    bench.call("session.stop")
+    bench.board.temperatures[3] = 32_768
+    bench.call("settings.set", values={"pad_sensor": True})
+    bench.run_ms(100)
+    assert bench.call("status")["pad_dc"] == 250
 
 
 def test_a_low_battery_limits_and_a_critical_one_cuts():

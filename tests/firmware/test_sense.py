@@ -2,7 +2,7 @@
 
 import math
 
-from massager.sense import INVALID, Sense
+from massager.sense import INVALID, PERIOD_MS, REFERENCE, Sense
 from massager.settings import Settings
 from support import BenchBoard
 
@@ -62,9 +62,9 @@ def test_small_rises_of_the_supply_are_filtered():
 
 
 def test_temperatures_are_right_within_half_a_degree_where_it_matters():
-    for celsius in (0, 10, 25, 37, 43, 48, 60, 80, 90, 100):
+    for celsius in (0, 10, 25, 37, 41, 43, 48, 60, 80, 90, 100):
         sense, board = make()
-        board.temperatures = [reading(celsius)] * 4
+        board.temperatures = [reading(celsius)] * 5
         run(sense, board)
         for value in sense.temperatures_dc:
             assert abs(value - 10 * celsius) <= 5, (celsius, value)
@@ -72,12 +72,61 @@ def test_temperatures_are_right_within_half_a_degree_where_it_matters():
 
 def test_open_and_shorted_thermistors_are_invalid():
     sense, board = make()
-    board.temperatures = [65_535, 0, 32_768, 32_768]
+    board.temperatures = [65_535, 0, 32_768, 0, 32_768]
     run(sense, board)
-    assert list(sense.temperatures_dc) == [INVALID, INVALID, 250]
-    board.temperatures = [32_768] * 4
+    assert list(sense.temperatures_dc) == [INVALID, INVALID, 250, INVALID]
+    board.temperatures = [32_768] * 5
     run(sense, board, 8)
-    assert list(sense.temperatures_dc) == [250, 250, 250]
+    assert list(sense.temperatures_dc) == [250, 250, 250, 250]
+
+
+def test_each_thermistor_is_as_old_as_its_period_at_most():
+    sense, board = make()
+    run(sense, board)
+    seen = [0, 0, 0, 0]
+    for tick in range(1, 81):
+        run(sense, board, 1)
+        if sense.channel != REFERENCE:
+            assert tick < 9 or tick - seen[sense.channel] == PERIOD_MS[sense.channel] // 10
+            seen[sense.channel] = tick
+    assert min(seen) > 72
+
+
+def test_a_jump_is_believed_after_two_seconds_on_every_channel():
+    for channel in range(4):
+        sense, board = make()
+        run(sense, board)
+        board.temperatures[channel] = 20_000  # 42 C
+        run(sense, board, 200)
+        assert [n for n in range(4) if sense.jumped_ms[n]] == [channel]
+        assert sense.temperatures_dc[channel] == 250
+        run(sense, board, 17)
+        assert not any(sense.jumped_ms)
+        assert sense.temperatures_dc[channel] > 420
+
+
+def test_a_thermistor_that_jumps_for_hours_counts_no_further():
+    sense, board = make()
+    run(sense, board)
+    for n in range(2_000):
+        board.temperatures[3] = (20_000, 45_000)[n & 1]
+        run(sense, board, 8)
+    assert list(sense.jumped_ms) == [0, 0, 0, 2_000]
+
+
+def test_a_pad_without_a_sensor_has_no_temperature():
+    sense, board = make()
+    run(sense, board)
+    board.temperatures[3] = 20_000
+    run(sense, board, 8)
+    assert sense.temperatures_dc[3] == 250
+    assert sense.jumped_ms[3]
+    assert sense._settings.set({"pad_sensor": False}) == []
+    sense.configure()
+    assert (sense.temperatures_dc[3], sense.jumped_ms[3]) == (INVALID, 0)
+    run(sense, board)
+    assert (sense.temperatures_dc[3], sense.jumped_ms[3]) == (INVALID, 0)
+    assert list(sense.temperatures_dc)[:3] == [250, 250, 250]
 
 
 def test_the_tach_gives_the_rate_over_all_periods_of_a_tick():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from matrix import Case, Trial
-from openknead_sim.analog import ntc_volts
+from openknead_sim.analog import MUX_DRIVER, MUX_HANDLE, MUX_MOTOR, MUX_PAD, ntc_volts
 from openknead_sim.observer import level_rate
 
 STALL_DEMAND_OPM = 500  # below it a stall is not judged (docs/faults.md)
@@ -22,18 +22,18 @@ def _stall_is_judged(trial: Trial) -> int | None:
     return max(trial.begun_us, judged_us)
 
 
-def _reads(channel: int, celsius: float) -> Callable[[Trial], int | None]:
+def _reads(address: int, celsius: float) -> Callable[[Trial], int | None]:
     """The thermistor reads so hot."""
 
     def since(trial: Trial) -> int | None:
-        volts = trial.board.rig.ntc_override[channel]
+        volts = trial.board.rig.ntc_override[address]
         return trial.now_us if volts is not None and volts <= ntc_volts(celsius) else None
 
     return since
 
 
 def _reads_40_k_below_the_handle(trial: Trial) -> int | None:
-    volts = trial.board.rig.ntc_override[0]
+    volts = trial.board.rig.ntc_override[MUX_MOTOR]
     cold = volts is not None and volts >= ntc_volts(trial.board.plant.handle_c - 40.0)
     return trial.now_us if cold else None
 
@@ -56,22 +56,27 @@ def _after(seconds: float) -> Callable[[Trial], int | None]:
 # -- the rows -----------------------------------------------------------------------------------------------
 
 BUTTONS = ("plus", "minus", "mode")
-# Too hot at so many °C; a drift that gets there, K.
-THERMISTORS = (("motor", 90.0, 90.0), ("driver", 100.0, 100.0), ("handle", 48.0, 50.0))
+# At the multiplexer; too hot at so many °C; a drift that gets there, K.
+THERMISTORS = (
+    (MUX_MOTOR, "motor", 90.0, 90.0),
+    (MUX_DRIVER, "driver", 100.0, 100.0),
+    (MUX_HANDLE, "handle", 48.0, 50.0),
+    (MUX_PAD, "pad", 43.0, 45.0),
+)
 LIGHT: dict[str, Any] = {"levels": (1, 8), "pressure": (0.0, 0.5)}  # a heavier load holds a runaway back
 PIN_IS_HIGH = ("off_without_session", "off_on_fault", "stop_at_once")  # RUN_REQ itself is what fails
-ALL_SENSORS = ("adc_reference", "motor_sensor", "driver_sensor", "handle_sensor")  # they go together
+ALL_SENSORS = ("adc_reference", *(f"{name}_sensor" for _, name, _, _ in THERMISTORS))  # they go together
 STOPPED = ("over_current", "runaway", "uncommanded_motion")
-SENSOR_MS = 360  # six readings, 40 ms apart, of a voltage that the simulator renews every 100 ms
+SENSOR_MS = 360  # six readings, 40 ms apart, or three, of a voltage that the simulator renews every 100 ms
 
 
-def _thermistor(n: int, name: str, hot_c: float, drift_k: float) -> list[Case]:
+def _thermistor(address: int, name: str, hot_c: float, drift_k: float) -> list[Case]:
     sensor = (f"{name}_sensor",)
     # A handle at 48 C in a room at 8 C is 40 K above the motor, whose thermistor is named then.
     hot = (f"{name}_hot", "motor_sensor") if name == "handle" else (f"{name}_hot",)
     cases = [
         Case(f"{name} gets hot", f"{name}_ntc_drift", hot, 1_000 + TOLD_MS, drift_k,
-             off_ms=1_000, since=_reads(n, hot_c))
+             off_ms=1_000, since=_reads(address, hot_c))
     ]  # fmt: skip
     for state, off_ms in (("driven", SENSOR_MS), ("idle", None)):
         for what, injection, value in (
@@ -120,7 +125,7 @@ CASES = (
     Case("RUN_REQ at the rail, self-test", "run_req_stuck", ("interlock_drops", "interlock_stays"), 600,
          "high", state="off", then="power", reports="selftest", breaks=PIN_IS_HIGH),
     # sensors
-    *(case for n, row in enumerate(THERMISTORS) for case in _thermistor(n, *row)),
+    *(case for row in THERMISTORS for case in _thermistor(*row)),
     Case("motor thermistor drifts down", "motor_ntc_drift", ("motor_sensor",), 1_110, -60.0, off_ms=1_000,
          since=_reads_40_k_below_the_handle),
     Case("reference high, driven", "adc_reference", ("adc_reference",), 470, (6.0, 100.0), off_ms=SENSOR_MS),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from openknead_sim.analog import MUX_DRIVER, MUX_HANDLE, MUX_MOTOR, MUX_PAD
 from openknead_sim.plant import PointsHand, StrokeHand
 from openknead_sim.rpc import RpcError
 from openknead_sim.scenario_file import Scenario
@@ -99,7 +100,7 @@ class Restless:
         self.board.plant.blocked = False
 
     def sensor(self) -> None:
-        which = self.rng.randrange(3)
+        which = self.rng.choice([MUX_MOTOR, MUX_DRIVER, MUX_HANDLE, MUX_PAD])
         self.board.rig.ntc_override[which] = self.rng.choice([0.0, 3.3])
         self.stage.run_s(self.rng.choice([0.05, 1.0]))
         self.board.rig.ntc_override[which] = None

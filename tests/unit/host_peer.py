@@ -35,7 +35,7 @@ SETTINGS = [
 FIELDS = (
     *("seq", "t_ms", "state", "level", "level_milli", "demand_opm", "rate_opm", "duty", "current_ma"),
     *("supply_mv", "battery_pct", "motor_dc", "driver_dc", "handle_dc", "elapsed_ms", "remaining_ms"),
-    *("limiters", "fault"),
+    *("limiters", "fault", "pad_dc"),
 )
 SCHEMA = {
     "settings": SETTINGS,

@@ -44,6 +44,7 @@ def session(n: int, at: int | None = SOME_DAY, **more: Any) -> Any:
         "motor_dc": [251, 300, 412],
         "driver_dc": [250, 280, 330],
         "handle_dc": None,
+        "pad_dc": [255, 301, 338],
     }
     return record(n, "session", at=at, **{**values, **more})
 
@@ -168,7 +169,7 @@ def test_a_session_is_one_line(peer: Peer, knead: Knead) -> None:
     assert code == 0
     assert out == (
         "2025-11-21 18:02:11  session  by button, level 4, 3:12 of 10:00, fault stall, mean 1893 opm, "
-        "max 2.31 A, motor 41.2 °C, driver 33.0 °C, held back: heat\n"
+        "max 2.31 A, motor 41.2 °C, driver 33.0 °C, pad 33.8 °C, held back: heat\n"
     )
 
 

@@ -25,6 +25,7 @@ STILL = Sample(
     motor_dc=300,
     driver_dc=None,
     handle_dc=310,
+    pad_dc=305,
     elapsed_ms=0,
     remaining_ms=0,
     limiters=(),

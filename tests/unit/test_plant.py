@@ -332,6 +332,16 @@ def test_hand_shakes_off_a_session_a_few_kelvin_warmer() -> None:
     assert 1.0 < plant.handle_c - 25.0 < 6.0
     assert 5.0 < plant.motor_c - 25.0 < 25.0
     assert plant.winding_c > plant.motor_c > plant.handle_c
+    assert 29.0 < plant.pad_c < 34.0  # the skin is warmer, the air colder
+
+
+def test_pad_warms_by_rubbing_and_by_the_skin() -> None:
+    lifted, touching, driven = Plant(), Plant(), Plant()
+    touching.hand = driven.hand = Hand(1.0)
+    for plant, duty in ((lifted, 0.5), (touching, 0.0), (driven, 0.5)):
+        run(plant, 120.0, duty)
+    assert 25.0 < lifted.pad_c < 26.0
+    assert lifted.pad_c < touching.pad_c < driven.pad_c < driven.params.skin_c
 
 
 def test_same_seed_same_run() -> None:
@@ -392,7 +402,7 @@ for n in range(900):
     plant.advance(10000)
     if n % 9 == 0:
         out.append([plant.omega_rad_s, plant.current_a, plant.theta_rad, plant.supply_v, plant.energy_j,
-                    plant.winding_c, plant.handle_c, plant.soc, sum(plant.edges)])
+                    plant.winding_c, plant.handle_c, plant.pad_c, plant.soc, sum(plant.edges)])
 print("[" + ",".join("[" + ",".join("%.17g" % x for x in row) + "]" for row in out) + "]")
 """
 

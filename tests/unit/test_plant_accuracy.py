@@ -69,7 +69,7 @@ def test_each_body_relaxes_exactly(dt_s: float) -> None:
     p = Params(case_j_k=1e12, handle_j_k=1e12)
     heat = Heat(p, 20.0)
     for _ in range(5):
-        heat.step(dt_s, 4.0, 0.0, 1.5)
+        heat.step(dt_s, 4.0, 0.0, 1.5, 6.0)
     t = 5 * dt_s
     assert heat.winding_c == pytest.approx(
         20 + 4.0 * p.winding_k_w * -math.expm1(-t / (p.winding_j_k * p.winding_k_w)), abs=1e-6
@@ -77,17 +77,35 @@ def test_each_body_relaxes_exactly(dt_s: float) -> None:
     assert heat.driver_c == pytest.approx(
         20 + 1.5 * p.driver_k_w * -math.expm1(-t / (p.driver_j_k * p.driver_k_w)), abs=1e-6
     )
+    lifted_k_w = 1.0 / (1.0 / p.pad_case_k_w + 1.0 / p.pad_air_k_w)
+    assert heat.pad_c == pytest.approx(
+        20 + 6.0 * p.pad_heat_part * lifted_k_w * -math.expm1(-t / (p.pad_j_k * lifted_k_w)), abs=1e-6
+    )
 
 
 def test_all_heat_ends_in_the_air() -> None:
     p = Params()
     heat = Heat(p, 20.0)
     for _ in range(200_000):
-        heat.step(0.1, 2.0, 0.5, 0.3)
-    assert heat.handle_c == pytest.approx(20 + 2.8 * p.handle_k_w, abs=1e-3)
-    assert heat.case_c == pytest.approx(heat.handle_c + 2.5 * p.case_k_w, abs=1e-3)
+        heat.step(0.1, 2.0, 0.5, 0.3, 4.0)
+    over_shaft_w = (heat.case_c - heat.pad_c) / p.pad_case_k_w
+    assert over_shaft_w > 0.0
+    assert heat.pad_c == pytest.approx(20 + (4.0 * p.pad_heat_part + over_shaft_w) * p.pad_air_k_w, abs=1e-3)
+    assert heat.handle_c == pytest.approx(20 + (2.8 - over_shaft_w) * p.handle_k_w, abs=1e-3)
+    assert heat.case_c == pytest.approx(heat.handle_c + (2.5 - over_shaft_w) * p.case_k_w, abs=1e-3)
     assert heat.winding_c == pytest.approx(heat.case_c + 2.0 * p.winding_k_w, abs=1e-3)
     assert heat.driver_c == pytest.approx(heat.handle_c + 0.3 * p.driver_k_w, abs=1e-3)
+
+
+def test_a_pad_on_skin_settles_between_the_skin_and_the_air() -> None:
+    p = Params(case_j_k=1e12)
+    heat = Heat(p, 20.0)
+    for _ in range(50_000):
+        heat.step(0.1, 0.0, 0.0, 0.0, on_skin=True)
+    # Skin at one side, air and a motor that is as cold at the other.
+    air_w_k = 1.0 / p.pad_case_k_w + 1.0 / p.pad_air_k_w
+    share = 1.0 / (1.0 + p.pad_skin_k_w * air_w_k)
+    assert heat.pad_c == pytest.approx(20 + share * (p.skin_c - 20), abs=1e-3)
 
 
 def test_cell_voltage_rises_with_charge() -> None:

@@ -7,7 +7,7 @@ import pytest
 from openknead_sim import rig as wiring
 from openknead_sim.chip import WDT_RESET
 from openknead_sim.packaged import firmware_files, firmware_folder, new_flash
-from openknead_sim.plant import Hand
+from openknead_sim.plant import Hand, Plant
 from openknead_sim.rpc import RpcError
 from openknead_sim.virtual import NotRunning, VirtualBoard
 
@@ -390,6 +390,31 @@ def test_a_thermistor_that_comes_off_is_noticed():
     board.rig.ntc_override[0] = 3.3
     board.run_ms(3000)
     assert board.rpc("status")["motor_dc"] is None
+
+
+def test_each_thermistor_reaches_its_own_field():
+    plant = Plant()
+    heat = plant.heat
+    heat.case_c, heat.driver_c, heat.handle_c, heat.pad_c = 30.0, 34.0, 26.0, 38.0
+    board = VirtualBoard(plant=plant)
+    board.power_on()
+    board.run_ms(1000)
+    status = board.rpc("status")
+    for field, celsius in (("motor", 30.0), ("driver", 34.0), ("handle", 26.0), ("pad", 38.0)):
+        assert status[f"{field}_dc"] == pytest.approx(10 * celsius, abs=10), field
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("line", [wiring.MUX_S0, wiring.MUX_S1, wiring.MUX_S2])
+def test_an_address_line_that_is_stuck_is_a_fault(line, level):
+    board = VirtualBoard()  # everything at 25 degC, where a thermistor reads as the reference does
+    board.power_on()
+    board.run_ms(1000)
+    assert board.rpc("status")["fault"] is None
+    board.chip.stick(line, level)
+    board.run_ms(400)
+    sensors = ("adc_reference", "motor_sensor", "driver_sensor", "handle_sensor", "pad_sensor")
+    assert board.rpc("status")["fault"]["name"] in sensors
 
 
 @pytest.mark.parametrize("wrap_us", [1 << 30, 1000 << 30])

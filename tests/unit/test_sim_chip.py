@@ -186,6 +186,22 @@ def test_gpio_in_has_the_level_of_every_pin(chip, m):
     assert m.mem32[0xD0000004] == 0
 
 
+def test_registers_set_and_clear_several_outputs_at_once(chip, m):
+    for n in (2, 3, 20):
+        m.Pin(n, m.Pin.OUT, value=0)
+    seen = []
+    chip.watch(20, lambda pin: seen.append(chip.levels[pin]))
+    m.mem32[0xD0000014] = 1 << 2 | 1 << 20
+    assert [chip.levels[n] for n in (2, 3, 20)] == [1, 0, 1]
+    m.mem32[0xD0000014] = 1 << 20  # is high already
+    m.mem32[0xD0000018] = 1 << 20 | 1 << 3
+    assert [chip.levels[n] for n in (2, 3, 20)] == [1, 0, 0]
+    assert seen == [1, 0]
+    m.mem32[0xD0000014] = 1 << 5  # no output: it only keeps the value
+    assert chip.levels[5] == 0
+    assert m.mem32[0xD0000010] == 1 << 2 | 1 << 5
+
+
 def test_hard_reset_makes_every_pin_an_input_with_pull_down(chip, m):
     m.Pin(3, m.Pin.OUT, value=1)
     m.Pin(6, m.Pin.IN, m.Pin.PULL_UP)

@@ -2,7 +2,7 @@
 
 import pytest
 from openknead_sim import rig as wiring
-from openknead_sim.analog import ADC_CODES, RAIL_V, current_volts, ntc_volts, supply_volts
+from openknead_sim.analog import ADC_CODES, MUX_HANDLE, RAIL_V, current_volts, ntc_volts, supply_volts
 from openknead_sim.chip import FLOATING, Chip
 from openknead_sim.modules import machine_names
 from openknead_sim.plant import Hand, Plant
@@ -72,14 +72,16 @@ def test_the_multiplexer_follows_its_address(rig):
     rig.plant.heat.soak(60.0)
     seconds(rig, 0.2)
     hot = ntc_volts(rig.plant.motor_c)
-    rig.ntc_override[2] = 0.0
+    rig.ntc_override[MUX_HANDLE] = 0.0
     seconds(rig, 0.2)
     seen = []
-    for channel in range(4):
-        pin(wiring.MUX_S0, 1, value=channel & 1)
-        pin(wiring.MUX_S1, 1, value=channel >> 1)
+    for address in range(8):
+        pin(wiring.MUX_S0, 1, value=address & 1)
+        pin(wiring.MUX_S1, 1, value=address >> 1 & 1)
+        pin(wiring.MUX_S2, 1, value=address >> 2)
         seen.append(rig.chip.adc[wiring.T_MUX].volts)
-    assert seen == [pytest.approx(hot, abs=0.01), pytest.approx(hot, abs=0.01), 0.0, RAIL_V / 2]
+    warm = pytest.approx(hot, abs=0.01)
+    assert seen == [warm, warm, 0.0, 0.0, warm, 0.0, 0.0, RAIL_V / 2]
 
 
 def test_stop_is_normally_closed_and_the_others_normally_open(rig):

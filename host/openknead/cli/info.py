@@ -94,7 +94,7 @@ def status_rows(now: Status) -> list[tuple[str, str]]:
         (
             "Heat",
             f"motor {_scaled(now.motor_dc, 10, 1)}, driver {_scaled(now.driver_dc, 10, 1)}, "
-            f"handle {_scaled(now.handle_dc, 10, 1)} °C",
+            f"handle {_scaled(now.handle_dc, 10, 1)}, pad {_scaled(now.pad_dc, 10, 1)} °C",
         ),
         ("Remote", "a host may start" if now.remote_start else "off: hold MODE for 3 s on the device"),
     ]

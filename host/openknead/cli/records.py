@@ -12,8 +12,8 @@ from openknead.cli.common import columns, quantity
 from openknead.journal import MAX, MEAN, Record
 from openknead.report import clock
 
-PLACES = ("motor", "driver", "handle")
-TRIPLES = ("rate_opm", "current_ma", "supply_mv", "motor_dc", "driver_dc", "handle_dc")
+PLACES = ("motor", "driver", "handle", "pad")
+TRIPLES = ("rate_opm", "current_ma", "supply_mv", "motor_dc", "driver_dc", "handle_dc", "pad_dc")
 COMMON = ("n", "kind", "boot", "up_ms", "unix_s")
 COLUMNS = (  # of the table; members that only a newer firmware has come after them
     *(*COMMON, "time", "origin", "level", "run_s", "ran_ms", "reason", "fault", "limiters"),

@@ -161,7 +161,8 @@ class LiveView:
         values.add_row(
             "current", f"{_of(sample.current_ma, 1000, 2)} A", "handle", f"{_of(sample.handle_dc, 10, 1)} °C"
         )
-        values.add_row("battery", _supply(sample), "duty", f"{sample.duty / 655.35:.0f} %")
+        values.add_row("battery", _supply(sample), "pad", f"{_of(sample.pad_dc, 10, 1)} °C")
+        values.add_row("duty", f"{sample.duty / 655.35:.0f} %")
         parts: list[Any] = [bar, values]
         if sample.stage:
             parts.append(Text(self._stage, style="cyan"))

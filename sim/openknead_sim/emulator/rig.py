@@ -124,10 +124,11 @@ class Rig:
 
     def _show_sensors(self) -> None:
         plant, adc, code = self.plant, self.pico.adc, analog.adc_code
-        channel = self._is_high("MUX_S0") + 2 * self._is_high("MUX_S1")
+        address = self._is_high("MUX_S0") + 2 * self._is_high("MUX_S1") + 4 * self._is_high("MUX_S2")
+        mux_volts = analog.mux_volts(plant.motor_c, plant.driver_c, plant.handle_c, plant.pad_c)
         adc(ADC_CURRENT, code(analog.current_volts(plant.current_a)))
         adc(ADC_SUPPLY, code(analog.supply_volts(plant.supply_v)))
-        adc(ADC_MUX, code(analog.mux_volts(channel, plant.motor_c, plant.driver_c, plant.handle_c)))
+        adc(ADC_MUX, code(mux_volts[address]))
 
     def _is_high(self, name: str) -> bool:
         """Level of an output that has a pull-down on the board."""

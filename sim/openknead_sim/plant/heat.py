@@ -1,8 +1,9 @@
 """Heat and charge: what changes slowly enough to be looked at every 100 ms.
 
-Winding → motor case → handle → air, and driver → handle: each body is one first-order node that
-relaxes exactly towards what its neighbour and its own losses ask for, the neighbour held still for
-the 100 ms (an error of 1e-3 of the difference at most, the fastest body having 35 s).
+Winding → motor case → handle → air, driver → handle, and case → pad → air and skin: each body is one
+first-order node that relaxes exactly towards what its neighbours and its own losses ask for, the
+neighbours held still for the 100 ms (an error of 1e-3 of the difference at most, the fastest body
+having 35 s).
 """
 
 import math
@@ -26,7 +27,7 @@ def cell_volts(soc: float) -> float:
 
 
 class Heat:
-    """Temperatures in °C of winding, case, driver and handle; `ambient_c` may be changed at any time."""
+    """Temperatures in °C of winding, case, driver, handle and pad; `ambient_c` may be changed at any time."""
 
     def __init__(self, params: Params, ambient_c: float = 25.0) -> None:
         self._p = params
@@ -35,15 +36,26 @@ class Heat:
         self.case_c = ambient_c
         self.driver_c = ambient_c
         self.handle_c = ambient_c
+        self.pad_c = ambient_c
         self._dt = -1.0
-        self._keep = (1.0, 1.0, 1.0, 1.0)
+        self._keep = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+        self._w_k = 1.0 / params.pad_case_k_w + 1.0 / params.pad_air_k_w  # of the pad, lifted off
+        self._skin_w_k = 1.0 / params.pad_skin_k_w
 
     def soak(self, celsius: float) -> None:
         """Everything at one temperature, as after a night on the window sill."""
-        self.winding_c = self.case_c = self.driver_c = self.handle_c = celsius
+        self.winding_c = self.case_c = self.driver_c = self.handle_c = self.pad_c = celsius
 
-    def step(self, dt_s: float, winding_w: float, friction_w: float, driver_w: float) -> None:
-        """Advance by dt_s > 0 with the given mean losses, W."""
+    def step(
+        self,
+        dt_s: float,
+        winding_w: float,
+        friction_w: float,
+        driver_w: float,
+        tissue_w: float = 0.0,
+        on_skin: bool = False,
+    ) -> None:
+        """Advance by dt_s > 0 with the given mean losses, W. on_skin: the pad touches somebody."""
         p = self._p
         if dt_s != self._dt:
             self._dt = dt_s
@@ -52,14 +64,24 @@ class Heat:
                 math.exp(-dt_s / (p.case_j_k * p.case_k_w)),
                 math.exp(-dt_s / (p.driver_j_k * p.driver_k_w)),
                 math.exp(-dt_s / (p.handle_j_k * p.handle_k_w)),
+                math.exp(-dt_s * self._w_k / p.pad_j_k),
+                math.exp(-dt_s * (self._w_k + self._skin_w_k) / p.pad_j_k),
             )
-        winding, case, driver, handle = self._keep
+        winding, case, driver, handle, lifted, touching = self._keep
         from_winding = (self.winding_c - self.case_c) / p.winding_k_w
         from_case = (self.case_c - self.handle_c) / p.case_k_w
+        to_pad = (self.case_c - self.pad_c) / p.pad_case_k_w
+        watts = self.case_c / p.pad_case_k_w + self.ambient_c / p.pad_air_k_w + tissue_w * p.pad_heat_part
+        if on_skin:
+            target = (watts + p.skin_c * self._skin_w_k) / (self._w_k + self._skin_w_k)
+            self.pad_c = target + (self.pad_c - target) * touching
+        else:
+            target = watts / self._w_k
+            self.pad_c = target + (self.pad_c - target) * lifted
         from_driver = (self.driver_c - self.handle_c) / p.driver_k_w
         target = self.case_c + winding_w * p.winding_k_w
         self.winding_c = target + (self.winding_c - target) * winding
-        target = self.handle_c + (from_winding + friction_w) * p.case_k_w
+        target = self.handle_c + (from_winding + friction_w - to_pad) * p.case_k_w
         self.case_c = target + (self.case_c - target) * case
         target = self.handle_c + driver_w * p.driver_k_w
         self.driver_c = target + (self.driver_c - target) * driver

@@ -44,6 +44,18 @@ PARAMS = (
     ("driver_k_w", 35.0, "K/W", "junction to air, carrier board; DRV8874 data sheet: 35 on a JEDEC board"),
     ("handle_j_k", 350.0, "J/K", "250 g of ABS; assumption"),
     ("handle_k_w", 3.0, "K/W", "0.03 m2 at 10 W/m2 K; assumption"),
+    ("pad_j_k", 80.0, "J/K", "60 g of plastic and silicone; assumption"),
+    ("pad_case_k_w", 40.0, "K/W", "motor case to pad; the steel shaft alone, 5 by 20 mm: 20; assumption"),
+    ("pad_air_k_w", 12.0, "K/W", "0.006 m2 at 14 W/m2 K; assumption"),
+    ("pad_skin_k_w", 6.0, "K/W", "40 cm2 at 40 W/m2 K: 3 mm of silicone on perfused skin; assumption"),
+    (
+        "pad_heat_part",
+        0.15,
+        "",
+        "of the tissue's load; half of it rubs on the surface, and silicone takes 0.3 of that by its thermal "
+        "inertia beside skin's (1.5e6 W2 s/m4 K2; Burns 43:909, table 3); assumption",
+    ),
+    ("skin_c", 34.0, "degC", "skin under the pad, 33 to 35; assumption"),
 )
 
 
@@ -81,6 +93,12 @@ class Params:
     driver_k_w: float
     handle_j_k: float
     handle_k_w: float
+    pad_j_k: float
+    pad_case_k_w: float
+    pad_air_k_w: float
+    pad_skin_k_w: float
+    pad_heat_part: float
+    skin_c: float
 
     def __init__(self, **overrides: float) -> None:
         """Raise ValueError for an unknown name, a negative value, or a pad too heavy for the model.
@@ -129,6 +147,10 @@ NONZERO = (
     "driver_k_w",
     "handle_j_k",
     "handle_k_w",
+    "pad_j_k",
+    "pad_case_k_w",
+    "pad_air_k_w",
+    "pad_skin_k_w",
 )
 
 

@@ -100,6 +100,7 @@ class Plant(Motor):
         self._bridge_j = 0.0
         self._friction_j = 0.0
         self._electronics_j = 0.0
+        self._tissue_seen_j = 0.0  # as of the last look at the heat
         self._lost_j = 0.0
         self._kept = (-1.0, -1.0, -1.0)
         self._zoh = zoh(0.01, 1.0, 1.0, 1.0, 1.0, 1.0)
@@ -153,6 +154,11 @@ class Plant(Motor):
     def handle_c(self) -> float:
         """Handle, where the hand holds it, °C."""
         return self.heat.handle_c
+
+    @property
+    def pad_c(self) -> float:
+        """Pad at its seat, where its NTC is, °C."""
+        return self.heat.pad_c
 
     def balance_j(self) -> dict[str, float]:
         """Where `energy_j` went since power-on, J: heat, work, and what spins and flows at this instant.
@@ -377,7 +383,11 @@ class Plant(Motor):
         self._bridge_j += bridge
         self._friction_j += friction
         own = p.bridge_own_w if self._enabled else 0.0
-        self.heat.step(dt, winding / dt, friction / dt, bridge / dt + own)
+        tissue = self._tissue_j - self._tissue_seen_j
+        self._tissue_seen_j = self._tissue_j
+        self.heat.step(
+            dt, winding / dt, friction / dt, bridge / dt + own, tissue / dt, on_skin=self.pressure > 0.0
+        )
         if p.cells and self.supply_override_v is None:
             self.soc = min(1.0, max(0.0, self.soc - self._q / (3600.0 * p.cell_ah)))
         self._i2 = self._q = self._angle = 0.0

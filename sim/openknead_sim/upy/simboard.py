@@ -60,7 +60,10 @@ class RamFlash:
 
     def __init__(self, image: "bytearray | int" = 64) -> None:
         if isinstance(image, int):
-            image = bytearray(b"\xff" * BLOCK_BYTES * image)
+            blocks = image
+            image = bytearray(BLOCK_BYTES * blocks)
+            for n in range(blocks):  # not in one piece, which would take the room twice
+                image[n * BLOCK_BYTES : (n + 1) * BLOCK_BYTES] = b"\xff" * BLOCK_BYTES
         self.image = image
         self.operations = 0
         self.cut_at: int | None = None
