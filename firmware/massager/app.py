@@ -119,6 +119,7 @@ class App:
         self._unix_base_ms = unix_s * 1000 - self._wraps * (TIME_MASK + 1) - self.uptime_ms
         self._utc_offset_s = utc_offset_s
         self._up_s = -1
+        self._pass_time()
 
     def select(self, name):
         """Choose the program that the start button plays. Raises RpcError for an unknown one."""

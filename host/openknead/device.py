@@ -202,7 +202,7 @@ class Device(Closing):
         ValueError for what does not go together.
         """
         if is_plain(level, minutes, program, shift, area):
-            params: dict[str, Any] = {"level": level, "run_s": round((minutes or MINUTES) * 60)}
+            params: dict[str, Any] = {"level": level, "run_s": round((MINUTES if minutes is None else minutes) * 60)}
             params |= {"area": area} if area else {}
         else:
             entry = self._programs().entry(str(program))
@@ -515,7 +515,7 @@ class Device(Closing):
 def is_plain(level: int | None, minutes: float | None, program: str | None, shift: int, area: str) -> bool:
     """Whether a start is one at a level, not a program's. ValueError when these do not go together."""
     plain = program is None or program == STEADY
-    if (level is None) == plain or (shift if plain else minutes or area):
+    if (level is None) == plain or (shift if plain else minutes is not None or area):
         raise ValueError("give a level, perhaps with minutes and area; or a program, perhaps with a shift")
     return plain
 

@@ -130,7 +130,7 @@ FAILING = {
         "[board]\nas_shipped = true\n"
         '[[at]]\nt_s = 0.1\nrpc = "session.start"\nparams = { level = 1, run_s = 60 }\n'
         'error = "refused"\nrefusals = ["too_hot"]\n' + EXPECT,
-        "refusals are ['remote_disabled']",
+        "refusals are ['remote_disabled', 'not_acknowledged']",
     ),
     "no power": (
         "[[at]]\nt_s = 0.1\npower = false\n[[at]]\nt_s = 0.2\nrpc = 'status'\n" + EXPECT,
