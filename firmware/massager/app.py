@@ -270,7 +270,7 @@ class App:
             self.safety.report(faults.HEAP_LOW, board.mem_free() < HEAP_MIN)
             left_us = board.ticks_diff(until_us, board.ticks_us())
         # Before talking: a busy host leaves no time after it, and then a collection falls into a request.
-        if self.garbage >= GARBAGE_MAX and left_us > COLLECT_US:
+        if self.garbage >= GARBAGE_MAX and (left_us > COLLECT_US or self.garbage >= 2 * GARBAGE_MAX):
             self.garbage = 0
             board.collect()
             self._heap_due = True

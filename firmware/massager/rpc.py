@@ -13,7 +13,8 @@ from massager import buttons, cues, errors, events, faults, methods, telemetry, 
 from massager import session as sessions
 from massager.errors import RpcError
 
-HANDLE_US = const(6_000)  # a request is only begun with so much of the tick left
+HANDLE_US = const(6_000)  # a request is only begun with so much of the tick left, …
+PATIENCE_TICKS = const(5)  # … unless it has waited for as many: then the next tick comes late, once
 COMPOSE_US = const(3_000)  # likewise a notification
 MARGIN_US = const(1_000)
 PUMP = const(8)  # bytes sent between two looks at the clock
@@ -37,6 +38,7 @@ class Rpc:
         self._checked = False  # whether the host speaks with checksums
         self._started = False  # whether the boot event is out
         self._blocked_ticks = 0
+        self._patience = PATIENCE_TICKS
         self._period_ticks = 0
         self._wait_ticks = 0
         self._due = False
@@ -49,6 +51,8 @@ class Rpc:
 
     def tick(self):
         """Once a tick: is a sample due? One that could not be sent before the next is due is dropped."""
+        if self._pending and self._patience:
+            self._patience -= 1
         if self._period_ticks:
             self._wait_ticks -= 1
             if self._wait_ticks <= 0:
@@ -87,8 +91,9 @@ class Rpc:
                     return True
                 self._blocked_ticks = 0
             elif self._pending and self._started:
-                if left_us < HANDLE_US:
+                if left_us < HANDLE_US and self._patience:
                     return True
+                self._patience = PATIENCE_TICKS
                 self._handle()
             elif self._due or self._app.events.count:
                 if left_us < COMPOSE_US:

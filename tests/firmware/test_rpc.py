@@ -272,3 +272,20 @@ def test_saving_waits_for_the_motor_and_reports_a_full_flash():
     assert bench.call("settings.save")["data"]["name"] == "flash_full"
     bench.files.error = 5
     assert bench.call("settings.save")["data"]["name"] == "flash_failed"
+
+
+def test_a_request_is_heard_though_every_tick_leaves_too_little_time():
+    bench = Bench()
+    bench.run_ms(50)
+    board = bench.board
+    tick = bench.app.tick
+
+    def long_tick(now_us):
+        tick(now_us)
+        board.wait_us(5_000)
+
+    bench.app.tick = long_tick
+    bench.run_ms(20)
+    board.console.received.extend(b'{"jsonrpc":"2.0","id":7,"method":"session.keepalive"}\n')
+    bench.run_ms(100)
+    assert any(message.get("id") == 7 for message in bench.sent())
