@@ -26,7 +26,10 @@ UNIX_END_S = 1 << 32
 CLOCK_NEWS_S = 2
 OFFSET_MAX_MIN = 14 * 60  # of any place on earth
 JOURNAL_ROOM = 800  # characters of records in a reply
+REFUSALS_ROOM = 780  # characters of the refusals in a reply
+NAME_ROOM = 41  # of each but for its remedy: the longest name, and what JSON adds
 _LIST_PAGE = 20  # settings a page
+_UNSAVED_MAX = 6  # names of unsaved settings in a status; the rest is counted
 _ERRORS_MAX = 5  # setting errors that are listed in one reply; the rest is counted
 
 
@@ -82,12 +85,12 @@ def _status(app, params):
         "stage": session.stage() or None,
         "stage_left_ms": session.play.left_ms() if playing else None,
         "shift": session.play.shift if playing else 0,
-        "unsaved": app.settings.unsaved(),
         "remote_start": app.settings["remote_start"],
         "uptime_ms": app.uptime_ms,
         "tick_worst_us": app.tick_worst_us,
     }
     status.update(words)
+    status.update(_unsaved(app))
     return status
 
 
@@ -113,6 +116,7 @@ def _settings_list(app, params):
     following = start + len(rows)
     return {
         "values": {row[0]: app.settings[row[0]] for row in rows},
+        "unsaved": [name for name in app.settings.unsaved() if name in [row[0] for row in rows]],
         "next": following if following < len(table.TABLE) else None,
     }
 
@@ -137,7 +141,15 @@ def _change(app, changes):
         data["count"] = len(bad)
         raise RpcError(_SETTING_ERRORS[bad[0][1]], data)
     app.configure()
-    return {"changed": list(changes), "unsaved": app.settings.unsaved()}
+    result = {"changed": list(changes)}
+    result.update(_unsaved(app))
+    return result
+
+
+def _unsaved(app):
+    """Names of settings that are not saved, as many as a reply has room for, and how many more there are."""
+    names = app.settings.unsaved()
+    return {"unsaved": names[:_UNSAVED_MAX], "unsaved_more": max(len(names) - _UNSAVED_MAX, 0)}
 
 
 def _setting_error(error):
@@ -169,11 +181,24 @@ def _session_start(app, params):
     app.recorder.watch()  # the session before may have ended by the request before
     bits = (_start_program if "program" in params else _start_plain)(app, params)
     if bits:
-        refusals = [{"name": row[1], "remedy": row[2]} for row in sessions.refusal_rows(bits)]
-        raise RpcError(errors.REFUSED, {"refusals": refusals})
+        raise RpcError(errors.REFUSED, {"refusals": _refusals(bits)})
     result = _session(app)
     result["warnings"] = sessions.warning_names(app.session.warnings)
     return result
+
+
+def _refusals(bits):
+    """All reasons by name, with their remedies as far as the reply has room for them."""
+    rows = sessions.refusal_rows(bits)
+    room = REFUSALS_ROOM - NAME_ROOM * len(rows)
+    found = []
+    for _, name, remedy in rows:
+        entry = {"name": name}
+        room -= len(remedy)
+        if room >= 0:
+            entry["remedy"] = remedy
+        found.append(entry)
+    return found
 
 
 def _start_plain(app, params):

@@ -1,9 +1,14 @@
 """Session: start, refusals, clock, cues, pause, end, heartbeat."""
 
-from massager import buttons, faults
+import json
+
+from massager import buttons, faults, rpc
 from massager import session as sessions
 from massager.session import HARD_LIMIT_MS, REMOTE
 from support import Bench, raises
+
+
+START = {"level": 1, "run_s": 60}
 
 
 def reason(bench):
@@ -173,3 +178,30 @@ def test_the_clock_of_ticks_may_wrap():
     bench.start(level=1, run_s=60)
     bench.run_ms(61_000)
     assert reason(bench) == "completed"
+
+
+def test_all_refusals_there_are_fit_into_one_reply():
+    bench = Bench(remote=False)
+    session = bench.app.session
+    every = 0
+    for row in sessions.REFUSALS:
+        every |= row[0]
+    session.refusals = lambda *_: every
+    line = json.dumps({"jsonrpc": "2.0", "id": 0x3FFFFFFF, "method": "session.start", "params": START})
+    reply = rpc.answer(bench.app, line.encode())
+    assert len(reply) <= rpc.REPLY_ROOM
+    rows = json.loads(reply)["error"]["data"]["refusals"]
+    assert [row["name"] for row in rows] == [row[1] for row in sessions.REFUSALS]
+
+
+def test_the_longest_status_fits_into_one_reply():
+    bench = Bench()
+    app = bench.app
+    bench.start()
+    app.session.refusals = lambda *_: (1 << 15) - 1
+    app.settings.saved = {name: None for name in app.settings.saved}
+    reply = bench.call("status")
+    assert reply.get("state") == "RUNNING", reply
+    assert len(reply["refusals"]) == len(sessions.REFUSALS)
+    assert reply["unsaved"] == list(app.settings.saved)[: len(reply["unsaved"])]
+    assert len(reply["unsaved"]) + reply["unsaved_more"] == len(app.settings.saved)

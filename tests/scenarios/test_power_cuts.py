@@ -32,7 +32,7 @@ SEGMENTS = 32
 SEGMENT_BYTES = 4096
 TEMPORARY = "record.tmp"
 FIRMWARE = {"boot.py", "main.py", "massager"}
-KEPT = {"content", "journal", "settings.a", "settings.b"}
+KEPT = {"content", "journal", "memory.a", "memory.b", "settings.a", "settings.b"}
 
 
 class Cuts:
