@@ -202,7 +202,10 @@ class Device(Closing):
         ValueError for what does not go together.
         """
         if is_plain(level, minutes, program, shift, area):
-            params: dict[str, Any] = {"level": level, "run_s": round((MINUTES if minutes is None else minutes) * 60)}
+            params: dict[str, Any] = {
+                "level": level,
+                "run_s": round((MINUTES if minutes is None else minutes) * 60),
+            }
             params |= {"area": area} if area else {}
         else:
             entry = self._programs().entry(str(program))
@@ -348,14 +351,22 @@ class Device(Closing):
 
     def get_all(self) -> dict[str, int | bool]:
         """The values in force of all settings."""
-        values: dict[str, int | bool] = {}
+        return {name: value for page in self._settings_pages() for name, value in page["values"].items()}
+
+    def unsaved(self) -> list[str]:
+        """Names of the settings that differ from what flash holds."""
+        pages = list(self._settings_pages())
+        if all("unsaved" in page for page in pages):
+            return [str(name) for page in pages for name in page["unsaved"]]
+        return list(self.status().unsaved)  # firmware of protocol 1.1 tells it there alone
+
+    def _settings_pages(self) -> Iterator[dict[str, Any]]:
         start: int | None = 0
         while start is not None:
             page = self.call("settings.list", start=start)
-            values.update(page["values"])
+            yield page
             following = page.get("next")
             start = following if following is None or following > start else None
-        return values
 
     def set(self, values: Mapping[str, int | bool]) -> list[str]:
         """Change settings in RAM, all or none; the names that changed. Raises SettingError."""

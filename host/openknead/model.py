@@ -71,7 +71,8 @@ class Status:
     fault: Fault | None
     limiters: tuple[str, ...]
     refusals: tuple[str, ...]  # why a start would be refused now
-    unsaved: tuple[str, ...]
+    unsaved: tuple[str, ...]  # the first of them …
+    unsaved_more: int  # … and how many more there are
     remote_start: bool
     uptime_ms: int
     tick_worst_us: int

@@ -5,8 +5,8 @@ import json
 from massager import buttons, faults, rpc
 from massager import session as sessions
 from massager.session import HARD_LIMIT_MS, REMOTE
+from massager.settings import TABLE
 from support import Bench, raises
-
 
 START = {"level": 1, "run_s": 60}
 
@@ -199,9 +199,9 @@ def test_the_longest_status_fits_into_one_reply():
     app = bench.app
     bench.start()
     app.session.refusals = lambda *_: (1 << 15) - 1
-    app.settings.saved = {name: None for name in app.settings.saved}
+    app.settings.saved = dict.fromkeys(app.settings.saved)
     reply = bench.call("status")
     assert reply.get("state") == "RUNNING", reply
     assert len(reply["refusals"]) == len(sessions.REFUSALS)
-    assert reply["unsaved"] == list(app.settings.saved)[: len(reply["unsaved"])]
+    assert reply["unsaved"] == [row[0] for row in TABLE][: len(reply["unsaved"])]
     assert len(reply["unsaved"]) + reply["unsaved_more"] == len(app.settings.saved)

@@ -110,7 +110,8 @@ def status_rows(now: Status) -> list[tuple[str, str]]:
     if now.refusals and now.state == "IDLE":
         rows.append(("Start", "would be refused: " + ", ".join(now.refusals)))
     if now.unsaved:
-        rows.append(("Unsaved", ", ".join(now.unsaved)))
+        more = f" and {now.unsaved_more} more" if now.unsaved_more else ""
+        rows.append(("Unsaved", ", ".join(now.unsaved) + more))
     return rows
 
 

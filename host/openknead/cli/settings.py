@@ -40,7 +40,7 @@ def get(app: App, name: str | None) -> None:
         if name is not None:
             setting = find(table, name)
             value = device.get(name)
-            unsaved = name in device.status().unsaved
+            unsaved = name in device.unsaved()
             entry = _machine(setting, value, unsaved)
             lines = [f"{name} = {shown(value)} {setting.unit}".rstrip() + (" (not saved)" if unsaved else "")]
             app.emit(
@@ -48,7 +48,7 @@ def get(app: App, name: str | None) -> None:
             )
             return
         values = device.get_all()
-        unsaved_names = device.status().unsaved
+        unsaved_names = device.unsaved()
         rows = [("", "SETTING", "VALUE", "UNIT", "RANGE", "DEFAULT", "MEANING")]
         for key, value in values.items():
             setting = table[key]
@@ -71,7 +71,7 @@ def set_values(app: App, assignments: Sequence[str]) -> None:
         table = device.settings()
         values = dict(parse(table, assignment) for assignment in assignments)
         changed = device.set(values)
-        unsaved = list(device.status().unsaved)
+        unsaved = device.unsaved()
         weakened = [name for name in changed if table[name].weakens and values[name] != table[name].default]
         lines = [f"{name} = {shown(values[name])} {table[name].unit}".rstrip() for name in changed]
         lines += [f"! {name} can weaken a protection: {table[name].doc}" for name in weakened]
@@ -100,7 +100,7 @@ def reset(app: App, names: Sequence[str], everything: bool) -> None:
         raise click.UsageError("name the settings to reset, or give --all")
     with app.connect() as device:
         changed = device.reset(None if everything else names)
-        unsaved = list(device.status().unsaved)
+        unsaved = device.unsaved()
         lines = [
             f"back to default: {', '.join(changed)}" if changed else "nothing changed: all at their defaults"
         ]
