@@ -145,7 +145,7 @@ class Observer:
             self._session = None
             self._asked = 0.0
 
-    def asked(self, level: int) -> None:
+    def asked(self, level: float) -> None:
         """Somebody asked for this level, and it was granted."""
         self._asked = float(level)
 

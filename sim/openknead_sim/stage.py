@@ -16,6 +16,7 @@ from .chip import FUNC_SIO
 from .crc import framed
 from .flash import Flash
 from .observer import TICK_US, Driven, Observer, attach
+from .plan import Plan, Stages
 from .plant import Params, Plant
 from .rig import BUZZER, MOT_PH, MOT_PWM, RUN_REQ
 from .rpc import RpcError
@@ -83,7 +84,11 @@ class Stage:
         self.look = attach(self.observer, board)
         self.keepalive = conditions.get("keepalive", True)
         self.state = "IDLE"
-        self.asked = 0
+        self.asked: float = 0
+        self.plan: Plan | None = None  # of the program that is played
+        self._selected: Stages = ()  # what the start button plays
+        self._plus_pressed = False
+        self._plan_stale = False  # the program selected, or its shift, is another one
         self.events: list[tuple[int, str]] = []
         self._seen: list[tuple[int, Seen]] = []  # sessions, with when they ended
         self._counted: Driven | None = None  # the last of the observer's that was looked at
@@ -123,6 +128,10 @@ class Stage:
             self._deaf = self._deaf or not self._hears()
             if self._settings_stale:
                 self._settings({})
+            if self._plan_stale and board.powered:
+                self._plan_again()
+            if self.plan and self.state == "RUNNING":
+                self._ask(self.plan.level(self.now_us))
             if self.now_us >= self._next_keepalive_us:
                 self._next_keepalive_us = self.now_us + KEEPALIVE_US
                 if self.keepalive and self.state in ("RUNNING", "PAUSED", "ENDING") and board.powered:
@@ -137,6 +146,7 @@ class Stage:
         quiet = method in ("session.keepalive", "status", "hello", "journal.read")
         if not quiet:
             self.note(f"> {method} {json.dumps(params)}")
+        stages = self._stages(params["program"]) if method == "session.start" and "program" in params else ()
         try:
             result = self.board.rpc(method, **params)
         except RpcError as e:
@@ -146,12 +156,36 @@ class Stage:
             self._drain(raw=False)
         if not quiet:
             self.note(f"< {json.dumps(result)}")
+        if stages:
+            self.plan = Plan(stages, params.get("shift", 0), self.now_us)
         self._heard(method, params, result)
         return result
 
+    def _stages(self, name: str) -> Stages:
+        """A program's stages as the device gives them; none when it has none of that name."""
+        stages: list[Any] = []
+        start: int | None = 0
+        try:
+            while start is not None:
+                page = self.board.rpc("program.get", name=name, start=start)
+                stages += page["stages"]
+                start = page["next"]
+        except RpcError:
+            return ()
+        return stages
+
+    def _plan_again(self) -> None:
+        self._plan_stale = False
+        if self.plan:
+            self.plan.shift = self.board.rpc("status")["shift"]
+        elif self.state == "IDLE":
+            self._selected = self._stages(self.board.rpc("program.list")["selected"])
+
     def _heard(self, method: str, params: dict[str, Any], result: Any) -> None:
-        if method in ("session.start", "session.level"):
-            self._ask(params["level"])
+        if method == "session.level" and self.plan:
+            self._plan_stale = True
+        elif method in ("session.start", "session.level"):
+            self._ask(params.get("level", 0))
         elif method in ("session.stop", "session.pause"):
             self.observer.stop(self.board.chip.clock_us)
         elif method == "fault.clear":
@@ -174,7 +208,7 @@ class Stage:
             start = page["next"]
         self.observer.slew_s = float(self._values["slew_s"])
 
-    def _ask(self, level: int) -> None:
+    def _ask(self, level: float) -> None:
         self.asked = level
         self.observer.asked(level)
 
@@ -203,23 +237,35 @@ class Stage:
         self.events.append((self.now_us, text))
         self.note(f"! {text}")
         if name == "boot":
-            self._settings_stale = True
+            self._settings_stale = self._plan_stale = True
         elif name == "state":
             self._state(str(value), params.get("reason"))
         elif name == "fault":
             self.observer.fault(str(value))
         elif name == "button" and value in ("plus", "minus"):
             self._level_by_button(1 if value == "plus" else -1)
+        elif name == "stage" and self.plan:
+            self.plan.enter(int(value or 0), self.now_us)
+        elif name == "select":
+            self._plan_stale = True
 
     def _state(self, state: str, reason: str | None) -> None:
         if state == "IDLE" and self.state != "IDLE":
             self._ended(reason)
+            self.plan = None
+        elif state == "RUNNING" and self.state == "IDLE" and self._plus_pressed:
+            self.plan = Plan(self._selected, 0, self.now_us)
+        self._plus_pressed = False
         self.state = state
         self.observer.session(state)
 
     def _level_by_button(self, step: int) -> None:
         values = self._values
-        if self.state == "IDLE" and step > 0:
+        if self.plan:
+            self._plan_stale = True
+        elif self.state == "IDLE" and self._selected:
+            self._plus_pressed = step > 0  # the program begins when it is let go
+        elif self.state == "IDLE" and step > 0:
             self._ask(values["default_level"])
         elif self.state in ("RUNNING", "PAUSED"):
             self._ask(min(max(self.asked + step, values["min_level"]), values["max_level"]))
