@@ -16,6 +16,12 @@ def test_module(micropython, module):
     assert "passed" in done.stdout
 
 
-def test_ten_thousand_ticks_allocate_nothing(micropython):
-    done = micropython("tests/micropython/allocation.py")
+@pytest.mark.parametrize("what", ["plain", "program"])
+def test_ten_thousand_ticks_allocate_nothing(micropython, what):
+    done = micropython("tests/micropython/allocation.py", what)
     assert done.stdout.strip() == "allocated 0", done.stdout + done.stderr
+
+
+def test_the_largest_program_takes_two_kilobytes_of_heap_at_most(micropython):
+    done = micropython("tests/micropython/program_heap.py")
+    assert 0 < int(done.stdout) <= 2 * 2_048, done.stdout + done.stderr  # objects here are twice as large
