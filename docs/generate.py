@@ -111,9 +111,23 @@ def _threshold(value: int | str | None, unit: str) -> str:
     return f"{value / 10:g} °C" if unit == "0.1 C" else f"{value} ({unit})"
 
 
-def limiters(schema: ModuleType) -> str:
-    rows = ((r["bit"], _code(r["name"]), r["doc"]) for r in items(schema, "limiters"))
-    return table(("bit", "name", "meaning"), rows)
+def _bits(section: str) -> Any:
+    def render_bits(schema: ModuleType) -> str:
+        rows = ((r["bit"], _code(r["name"]), r["doc"]) for r in items(schema, section))
+        return table(("bit", "name", "meaning"), rows)
+
+    return render_bits
+
+
+def areas(schema: ModuleType) -> str:
+    rows = (
+        (
+            ", ".join(_code(r["name"] + side) for side in ("", "_left", "_right")[: 3 if r["sides"] else 1]),
+            r["doc"],
+        )
+        for r in items(schema, "areas")
+    )
+    return table(("label", "meaning"), rows)
 
 
 def refusals(schema: ModuleType) -> str:
@@ -365,6 +379,67 @@ def program_areas(_schema: ModuleType) -> str:
     return f"{paired}, each also with `_left` or `_right`; {unpaired}.\n"
 
 
+# -- the programs -------------------------------------------------------------------------------------------
+
+PROGRAMS = ROOT / "firmware" / "massager" / "programs"
+
+
+@functools.cache
+def built_in(name: str) -> dict[str, Any]:
+    """A program that is built in, as its file has it."""
+    return json.loads((PROGRAMS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def programs(schema: ModuleType) -> str:
+    rows = []
+    for number, row in enumerate(items(schema, "programs"), 1):
+        stages = built_in(row["name"])["stages"]
+        levels = [level for stage in stages for level in stage[3:5] if level]
+        motor = f"{min(levels)}…{max(levels)}" if levels else "motor off" if stages else "as chosen"
+        length = _clock(sum(stage[1] for stage in stages)) if stages else "the session's"
+        link = f"[{_code(row['name'])}](#{_anchor(row['name'])})"
+        rows.append((number, link, row["title"], length, motor, row["purpose"]))
+    return table(("MODE", "program", "", "min:s", "levels", "what it does"), rows)
+
+
+def program_pages(schema: ModuleType) -> str:
+    parts = []
+    for row in items(schema, "programs"):
+        parts.append(f"### {row['name']}\n\n**{row['title']}.** {row['purpose']}\n\n")
+        stages = built_in(row["name"])["stages"]
+        if stages:
+            lines = [(name, _clock(s), _moves(*how), area or "–", cue) for name, s, *how, area, cue in stages]
+            parts.append(table(("stage", "min:s", "level", "area", "cue"), lines) + "\n")
+        parts += [f"- *Care*: {text}\n" for text in row["cautions"]]
+        parts += [f"- *Known*: {finding} ({source})\n" for source, finding in row["evidence"]]
+        parts.append("\n")
+    return "".join(parts)
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def _moves(pattern: str, a: int, b: int, period_s: int) -> str:
+    texts = {
+        "steady": f"{a}",
+        "ramp": f"{a} → {b}",
+        "wave": f"{a} ↔ {b} every {period_s} s",
+        "pulse": f"{b or 'off'} and {a or 'off'}, {period_s / 2:g} s each",
+        "off": "motor off",
+    }
+    return texts[pattern]
+
+
+def cues(schema: ModuleType) -> str:
+    rows = []
+    for row in items(schema, "cues"):
+        beeps = ", ".join(f"{hz} Hz {on_ms} ms" for hz, on_ms, _ in row["beeps"])
+        dip = f"{row['dip_ms']} ms" if row["dip_ms"] else "–"
+        rows.append((_code(row["name"]), row["doc"], dip, beeps, row["colour"]))
+    return table(("cue", "meaning", "dip of the motor", "beeps", "light flashes"), rows)
+
+
 # -- the guide ----------------------------------------------------------------------------------------------
 
 GUIDE = ROOT / "host" / "openknead" / "guide" / "guide.toml"
@@ -456,7 +531,7 @@ def _names(path: Path) -> set[str]:
 TABLES = {
     "settings": settings,
     "faults": faults,
-    "limiters": limiters,
+    "limiters": _bits("limiters"),
     "refusals": refusals,
     "methods": methods,
     "errors": errors,
@@ -464,7 +539,11 @@ TABLES = {
     "events": events,
     "states": _values("states"),
     "reasons": _values("reasons"),
-    "cues": _values("cues"),
+    "cues": cues,
+    "programs": programs,
+    "program_pages": program_pages,
+    "areas": areas,
+    "warnings": _bits("warnings"),
     "pins": pins,
     "program_keys": program_keys,
     "program_patterns": program_patterns,
