@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
 
 long = pytest.mark.emulator_long
 MOTOR_PINS = ("RUN_REQ", "MOT_PWM", "MOT_PH")
-MARK = 20  # a GPIO that the firmware does not use
+MARK = 1  # a GPIO that the firmware does not use
 
 # Goes wrong once the shaft turns.
 WRONG = """
