@@ -54,7 +54,7 @@ class Overheard:
     def _granted(self, method: str, params: dict[str, Any], result: dict[str, Any]) -> None:
         observer = self._observer
         if method in ("session.start", "session.level"):
-            # What a program asks for is not on the line: the highest level, reached at the slew, is its bound.
+            # What a program asks for is not on the line: the highest level, at the slew, is its bound.
             self._asked(int(params.get("level", self._settings["max_level"])))
             if method == "session.start":  # its event comes a little later, the motor may be sooner
                 self._session("RUNNING")
