@@ -32,7 +32,7 @@ SEGMENTS = 32
 SEGMENT_BYTES = 4096
 TEMPORARY = "record.tmp"
 FIRMWARE = {"boot.py", "main.py", "massager"}
-KEPT = {"content", "journal", "memory.a", "memory.b", "settings.a", "settings.b"}
+KEPT = {"content", "journal", "memory.a", "memory.b", "programs", "settings.a", "settings.b"}
 
 
 class Cuts:
@@ -458,6 +458,38 @@ STORIES = {
     "older settings": Story(save_settings, nothing, ("boot", "settings"), settings=OLDER),
     "older, long settings": Story(save_settings, nothing, ("boot", "settings"), settings=OLDER_AND_LONG),
 }
+
+
+def document(stages: int) -> bytes:
+    """A program as a host sends it."""
+    stage = ["x", 30, "ramp", 1, 3, 0, "calf_left", "stage"]
+    rest = json.dumps({"name": "mine", "stages": [stage] * stages}).encode() + b"\n" + b"source" * 100
+    return b"OKP1 %08x\n" % binascii.crc32(rest) + rest
+
+
+@pytest.mark.parametrize("had_one", [False, True])
+def test_a_program_is_the_old_or_the_new_one_after_any_cut(cuts: Cuts, had_one: bool) -> None:
+    keeper = Keeper()
+    keeper.append()
+    keeper.save()
+    library = Sandbox(Chip(0), keeper.flash).module("massager.library").Library
+
+    def send(data: bytes) -> None:
+        programs = library(keeper.files)
+        programs.begin("mine", len(data))
+        for at in range(0, len(data), 300):
+            programs.write(at, binascii.b2a_base64(data[at : at + 300]))
+        programs.commit()
+
+    old, new = document(3), document(9)
+    if had_one:
+        send(old)
+    kept = {old} if had_one else {None}
+    for image in cut_everywhere(cuts, keeper, lambda: send(new), "program"):
+        flash = Flash(image)
+        flash.mount()
+        assert flash.read_file("/programs/mine") in kept | {new}
+    assert keeper.flash.read_file("/programs/mine") == new
 
 
 @pytest.mark.parametrize("name", STORIES)
