@@ -156,8 +156,8 @@ class Stage:
             self._drain(raw=False)
         if not quiet:
             self.note(f"< {json.dumps(result)}")
-        if stages:
-            self.plan = Plan(stages, params.get("shift", 0), self.now_us)
+        if method == "session.start":
+            self.plan = Plan(stages, params.get("shift", 0), self.now_us) if stages else None
         self._heard(method, params, result)
         return result
 
@@ -219,6 +219,8 @@ class Stage:
         if board.boots != self._boots:
             self._boots = board.boots
             self.state = "IDLE"
+            self.plan = None
+            self._plus_pressed = False
             self._cut_short()
             self.observer.restarted()
             self.note(f"the board starts, number {board.boots}")

@@ -33,6 +33,10 @@ def send(host, name, stages):
     return host.call("program.commit", timeout_us=5e6)
 
 
+def is_cue(message):
+    return message["method"] == "event" and message["params"]["name"] == "cue"
+
+
 @pytest.mark.parametrize(
     "name", ["ramp", pytest.param("wave", marks=long), pytest.param("timer", marks=long)]
 )
@@ -50,7 +54,7 @@ def test_a_program_begins_as_its_plot_shows(boards, name):
         rates.append((n / 2, rig.plant.rate_opm))
         rig.host.call("session.keepalive")
     status = rig.host.call("status")
-    cues = [m["params"]["value"] for m in rig.host.listen() if m["params"].get("name") == "cue"]
+    cues = [m["params"]["value"] for m in rig.host.listen() if is_cue(m)]
     rig.host.call("session.stop")
     rig.host.call("program.remove", name=name)
     assert status["program"] == name
