@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
 
 long = pytest.mark.emulator_long
 SLEW_S = 1  # that of the boards here
-SECONDS = 5
+SECONDS = 4
 SETTLED_S = 1.0
 LEVEL_OPM = 270
 PROGRAMS = {

@@ -39,10 +39,10 @@ def length_s(parts: list[Part]) -> int:
     return sum(part.seconds for part in parts)
 
 
-def play(on: Stage, name: str, shift: int = 0) -> list[tuple[float, float]]:
-    """Play a program to its end; (seconds, rate of the shaft) ten times a second."""
+def play(on: Stage, name: str) -> tuple[int, list[tuple[float, float]]]:
+    """Play a program to its end: when it began, and (seconds, rate of the shaft) ten times a second."""
     total_s = length_s(PARTS[name])
-    on.rpc("session.start", program=name, run_s=total_s, shift=shift)
+    on.rpc("session.start", program=name, run_s=total_s)
     began_us = on.now_us
     seen = []
     for n in range(total_s * curve.HZ + 1):
@@ -50,14 +50,14 @@ def play(on: Stage, name: str, shift: int = 0) -> list[tuple[float, float]]:
         seen.append((n / curve.HZ, on.board.plant.rate_opm))
     on.run_s(2)
     on.finish()
-    return seen
+    return began_us, seen
 
 
 @pytest.mark.parametrize("name", PLAYED)
-def test_a_built_in_program_is_what_its_plot_shows(name: str) -> None:
+def test_a_built_in_program_is_what_its_plot_shows_and_its_cues_come_on_time(name: str) -> None:
     on = stage(51, hand={"pressure": 0.3})
     parts = PARTS[name]
-    seen = play(on, name)
+    began_us, seen = play(on, name)
     points = curve.evaluate(parts)
     given = curve.cues(parts)
     felt = [cue.t_s for cue in given if cue.name != "end"]
@@ -80,30 +80,26 @@ def test_a_built_in_program_is_what_its_plot_shows(name: str) -> None:
         assert name in ("stretch-timer", "ice-timer") and max(rate for _, rate in seen) == 0.0
     assert not on.observer.breaches
     assert on.rpc("status")["reason"] == "completed"
+    check_times(on, parts, began_us)
 
 
-@pytest.mark.parametrize("name", PLAYED)
-def test_cues_and_stages_come_on_time(name: str) -> None:
-    on = stage(52)
-    parts = PARTS[name]
-    on.rpc("session.start", program=name, run_s=length_s(parts))
-    began_us = on.now_us
-    on.run_s(length_s(parts) + 1)
-    wanted = {(f"cue {cue.name}", cue.t_s) for cue in curve.cues(parts)}
-    heard = {text: [] for text, _ in wanted}
-    for at_us, text in on.events:
-        if text in heard:
-            heard[text].append((at_us - began_us) / 1e6)
-    last_s = length_s(parts)
+def check_times(on: Stage, parts: list[Part], began_us: int) -> None:
+    """Cues and stages came when they should."""
+    cues = curve.cues(parts)
+    total_s = length_s(parts)
     late_s = 3 * TICK_US / 1e6  # a tick, and two that a transcript takes
-    for text, due_s in sorted(wanted):
-        if text == "cue end":  # begins with the ramp down
-            assert any(due_s - 4 <= at_s <= due_s + WRITTEN_S for at_s in heard[text])
-        elif not any(cue.t_s == due_s and cue.name == "last_30_s" for cue in curve.cues(parts)):
-            assert any(abs(at_s - due_s) <= late_s for at_s in heard[text]), (text, due_s, heard[text])
-    assert any(abs(at_s - (last_s - 30)) <= late_s for at_s in heard["cue last_30_s"])
-    numbers = [int(text.split()[1]) for _, text in on.events if text.startswith("stage ")]
-    assert numbers == list(range(2, len(parts) + 1))
+    heard: dict[str, list[float]] = {}
+    for at_us, text in on.events:
+        heard.setdefault(text, []).append((at_us - began_us) / 1e6)
+    warned_s = total_s - 30
+    for cue in cues:
+        at = heard.get(f"cue {cue.name}", [])
+        if cue.name == "end":  # begins with the ramp down, or is told once the journal is written
+            assert any(cue.t_s - 4 <= at_s <= cue.t_s + WRITTEN_S for at_s in at)
+        elif cue.t_s != warned_s or cue.name == "last_30_s":  # which goes before another one
+            assert any(abs(at_s - cue.t_s) <= late_s for at_s in at), (cue, at)
+    begun = [round(at_s, 1) for text, at in heard.items() if text.startswith("stage ") for at_s in at]
+    assert begun == [float(sum(part.seconds for part in parts[:n])) for n in range(1, len(parts))]
 
 
 @pytest.mark.parametrize("name", [name for name in PLAYED if "timer" not in name])
