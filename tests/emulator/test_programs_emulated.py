@@ -9,9 +9,8 @@ from openknead.programs.model import Program, Stage
 
 pytest.importorskip("openknead_sim.emulator.pico", reason="pip install 'openknead[emulator]'")
 
-pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
+pytestmark = [pytest.mark.emulator, pytest.mark.emulator_long, pytest.mark.xdist_group("emulator")]
 
-long = pytest.mark.emulator_long
 SLEW_S = 1  # that of the boards here
 SECONDS = 4
 SETTLED_S = 1.0
@@ -37,9 +36,7 @@ def is_cue(message):
     return message["method"] == "event" and message["params"]["name"] == "cue"
 
 
-@pytest.mark.parametrize(
-    "name", ["ramp", pytest.param("wave", marks=long), pytest.param("timer", marks=long)]
-)
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_begins_as_its_plot_shows(boards, name):
     rig = boards.get()
     stages = PROGRAMS[name]
