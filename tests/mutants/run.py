@@ -49,7 +49,7 @@ DEVICE = tuple(f"tests/firmware/test_{part}.py" for part in ("safety", "faults",
 TESTS = {
     "safety": (*ALONE, *DEVICE),
     "faults": (*ALONE, *DEVICE),
-    "session": (*ALONE, *DEVICE),
+    "session": (*ALONE, *DEVICE, *(f"tests/firmware/test_{part}.py" for part in ("program_session", "dose"))),
     "interlock": ("tests/unit/test_interlock_pio.py", "tests/unit/test_sim_interlock.py"),
     "store": (*ALONE, "tests/firmware/test_store.py", "tests/firmware/test_settings.py"),
 }
