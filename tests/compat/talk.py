@@ -1,0 +1,69 @@
+"""Talk: a host that writes down what it says and what it hears."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wire import Entry, Wire
+
+BREATH_S = 2.0  # between two signs of life in a session
+
+
+class Talk:
+    """A conversation over a wire. entries: the recording so far."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.entries: list[Entry] = []
+
+    def line(self, line: bytes, count: int = 1) -> list[dict[str, Any]]:
+        """Send any line and take `count` replies; without checksum unless it has one."""
+        entry: Entry = {"at_ms": self._wire.now_ms, "send": line.decode("latin-1")}
+        replies = self._wire.exchange(line, count)
+        if len(replies) != count:
+            raise AssertionError(f"{len(replies)} replies to {line[:80]!r}, not {count}")
+        entry["checked"] = any(checked for _, checked in replies)
+        entry["replies"] = [message for message, _ in replies]
+        self._note(entry)
+        return list(entry["replies"])
+
+    def ask(self, method: str, /, **params: Any) -> Any:
+        """A request with checksum; its result, or the error object."""
+        reply = self.line(self._wire.request(method, params))[0]
+        return reply.get("result", reply.get("error"))
+
+    def walk(self, method: str, /, **params: Any) -> list[Any]:
+        """All pages of a method."""
+        entry: Entry = {"at_ms": self._wire.now_ms, "walk": method, "params": params}
+        entry["pages"] = self._wire.walk(method, params)
+        self._note(entry)
+        return list(entry["pages"])
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, silently."""
+        self._wire.run_to(self._wire.now_ms + seconds * 1000)
+        self._note()
+
+    def alive(self, seconds: float) -> None:
+        """Let time pass as a host that keeps its session."""
+        end_ms = self._wire.now_ms + seconds * 1000
+        while self._wire.now_ms < end_ms:
+            self.ask("session.keepalive")
+            self.wait(min(BREATH_S, max((end_ms - self._wire.now_ms) / 1000, 0)))
+
+    def do(self, what: str, *values: Any) -> None:
+        """What hands and mishaps do."""
+        self._note({"at_ms": self._wire.now_ms, "do": what, "with": list(values)})
+        self._wire.do(what, *values)
+
+    def press(self, button: str, seconds: float) -> None:
+        """Press a button for so long."""
+        self.do("hold", button)
+        self.wait(seconds)
+        self.do("release", button)
+
+    def _note(self, entry: Entry | None = None) -> None:
+        if entry:
+            self.entries.append(entry)
+        self.entries += self._wire.heard
+        self._wire.heard.clear()
