@@ -30,6 +30,7 @@ CHECKS = (
     Check("modem_manager", "ModemManager", usb.modem_manager),
     Check("holder", "port in use", usb.holder),
     Check("answer", "answer", device.answer),
+    Check("line", "line", device.line),
     Check("firmware", "firmware", device.firmware),
     Check("fault", "fault", device.fault),
     Check("selftest", "self-test", device.selftest),
@@ -38,7 +39,6 @@ CHECKS = (
     Check("clock", "clock", device.clock),
     Check("load", "control loop", device.load),
     Check("journal", "journal", device.journal),
-    Check("line", "line", device.line),
     Check("kernel", "kernel's log", computer.kernel),
     Check("images", "MicroPython images", computer.images),
 )
@@ -46,12 +46,16 @@ CHECKS = (
 
 def examine(case: Case) -> Iterator[tuple[Check, Finding]]:
     """All checks that apply, one after another. A check that fails itself is a finding, too."""
+    broken: set[str] = set()  # what happened to the line meanwhile; told once
     try:
         for check in CHECKS:
             try:
                 finding = check.look(case)
-            except OpenKneadError as error:  # it answered before, and now it does not
-                finding = problem(error.message, error.remedy, error=error.as_dict())
+            except OpenKneadError as error:
+                finding = None
+                if error.name not in broken:
+                    broken.add(error.name)
+                    finding = problem(error.message, error.remedy, error=error.as_dict())
             except OSError as trouble:
                 finding = unknown(f"{trouble}")
             if finding:
