@@ -43,7 +43,7 @@ def python(_case: Case) -> Finding:
 
 
 def images(_case: Case) -> Finding:
-    """The cache of MicroPython images: what `knead flash` puts on a blank board."""
+    """The cache of MicroPython images, one of which a blank board needs."""
     store = packaged.flash("images")
     if store is None:
         return unknown("this package knows no MicroPython images")
