@@ -27,6 +27,10 @@ class Player(Peer):
         self._rows = [(place, *row) for place, entry in enumerate(self._entries) for row in exchanges(entry)]
         self._at = -1  # the row that was played last
         self.unknown: list[str] = []  # methods that the recording has not
+        methods = [row for row in self._rows if row[2] == {"section": "methods"}]
+        self.methods = {item["name"] for row in methods for item in row[3]["result"]["items"]}
+        stranger = next(row for row in self._rows if row[1] not in self.methods and row[1] != "schema")
+        self._no_such_method = stranger[3]
 
     def exchanges(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         """(method, params, reply) of all requests, in order."""
@@ -51,7 +55,10 @@ class Player(Peer):
         method = request["method"]
         number = self._find(method, _plain(request.get("params", {})))
         if number is None:
-            self.unknown.append(method)
+            if method in self.methods:
+                self.unknown.append(method)
+            else:
+                self.send_raw(encode({**self._no_such_method, "id": request.get("id")}))
             return
         place, _, _, reply = self._rows[number]
         if "id" in request:

@@ -125,7 +125,8 @@ def differences(old: Any, new: Any, path: str) -> Iterator[str]:
 
 def _looser(old: Any, new: Any, path: str) -> bool:
     """A parameter that may be missing now."""
-    return path.startswith("schema/methods/") and "/params/" in path and new == f"{old}?"
+    of_params = path.startswith("schema/methods/") and "/params/" in path
+    return (of_params or path.endswith("/error/data/type")) and new == f"{old}?"
 
 
 def _in_list(old: list[Any], new: Any, path: str) -> Iterator[str]:

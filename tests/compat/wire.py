@@ -3,6 +3,7 @@
 A recording is a file of JSON lines. The first says whose it is, each other is one step:
 
     {"at_ms": 1200, "send": "…", "checked": true, "replies": [{…}]}     a line without its newline, as Latin-1
+                                                  "either": true: it may be granted or refused
     {"at_ms": 1300, "walk": "schema", "params": {…}, "pages": [{…}]}    a method asked page by page
     {"at_ms": 1400, "do": "press", "with": ["mode", 3300]}              what hands and mishaps do
     {"at_ms": 1450, "heard": {…}}                                       a notification

@@ -466,3 +466,71 @@ def test_the_real_computer_can_be_looked_at() -> None:
     assert all(usb.ids.count(":") == 1 for usb in system.usb)
     assert system.owner("/dev/null") is not None
     assert system.membership("no-such-group") == "none"
+
+
+# -- what the package knows of firmware and images -----------------------------------------------------------
+
+
+class Images(SimpleNamespace):
+    """As openknead.flash.images: a folder, a table of versions, and what is wrong with each."""
+
+    class ImageError(Exception):
+        pass
+
+    class ImageMissing(ImageError):
+        pass
+
+    REFERENCE = "1.24.1"
+
+    def __init__(self, **states: type[Exception] | None) -> None:
+        super().__init__()
+        self.states = {name.replace("_", "."): state for name, state in states.items()}
+
+    def locked(self) -> dict[str, Any]:
+        return dict.fromkeys(self.states)
+
+    def folder(self) -> Path:
+        return Path("/cache/uf2")
+
+    def find(self, version: str) -> Path:
+        if state := self.states[version]:
+            raise state(f"/cache/uf2/{version}.uf2: this is not it")
+        return self.folder() / version
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "said"),
+    [
+        (None, Verdict.OK, "MicroPython 1.24.1"),
+        (Images.ImageMissing, Verdict.NOTE, "no image of MicroPython 1.24.1"),
+        (Images.ImageError, Verdict.PROBLEM, "1.24.1.uf2: this is not it"),
+    ],
+)
+def test_the_image_cache_is_full_empty_or_damaged(
+    computer: Computer,
+    monkeypatch: pytest.MonkeyPatch,
+    state: type[Exception] | None,
+    verdict: Verdict,
+    said: str,
+) -> None:
+    monkeypatch.setattr(packaged, "flash", lambda name: Images(**{"1_24_1": state}))
+    finding = computer.found()["images"]
+    assert finding.verdict is verdict
+    assert said in finding.finding
+
+
+def test_a_board_may_have_the_packages_firmware_in_two_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    build = SimpleNamespace(
+        firmware_files=lambda form: {form: b""}, content_hash=lambda files: f"hash of {next(iter(files))}"
+    )
+    monkeypatch.setattr(packaged, "flash", lambda name: build)
+    assert packaged.contents() == {"hash of source", "hash of mpy"}
+
+
+def test_the_packages_protocol_is_read_from_its_firmware(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "massager").mkdir()
+    (tmp_path / "massager" / "methods.py").write_text('VERSION = "1"\nPROTOCOL = "1.7.0"\n')
+    monkeypatch.setattr(packaged, "flash", lambda name: SimpleNamespace(firmware_folder=lambda: tmp_path))
+    assert packaged.protocol() == "1.7.0"
