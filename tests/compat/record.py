@@ -3,8 +3,8 @@
     .venv/bin/python tests/compat/record.py                       writes tests/compat/protocol-1.2.jsonl
     .venv/bin/python tests/compat/record.py --firmware FOLDER     of other firmware for the same board
 
-Firmware from history wants the simulator of its time, whose board is wired as it expects: check that commit out
-and put its sim/ and host/ on PYTHONPATH. So protocol 1.1 was recorded after 1.2 was there.
+Firmware from history wants the simulator of its time, whose board is wired as it expects: check it out there
+and put sim/ and host/ of it on PYTHONPATH. So protocol 1.1 was recorded after 1.2 was there.
 
 A recording that is there is not written over: it is what released hosts and devices rely on.
 """
