@@ -322,6 +322,11 @@ def test_what_the_status_tells_becomes_a_finding(
     assert remedy in finding.remedy
 
 
+def test_a_refusal_that_another_check_explains_is_not_told_twice(healthy: Peer) -> None:
+    healthy.answers["status"] = lambda params: STATUS | {"refusals": ["fault_latched", "selftest"]}
+    assert examined(healthy)["start"].verdict is Verdict.OK
+
+
 def test_a_selftest_that_failed_names_tests_and_remedies(healthy: Peer) -> None:
     healthy.tests[2] = ["motor_ntc", "failed", -900]
     healthy.polls = 0

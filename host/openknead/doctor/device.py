@@ -133,6 +133,8 @@ def start(case: Case) -> Finding | None:
     if status.state not in IDLE:
         return ok(f"{status.state}: a session is under way")
     names = [name for name in status.refusals if name not in TOLD_ELSEWHERE]
+    if status.refusals and not names:
+        return ok("refused for what other checks tell, and for nothing else")
     if not names:
         return ok("a host may start a session" if status.remote_start else "nothing speaks against it")
     rows = {str(row.get("name")): str(row.get("remedy") or "") for row in device.schema("refusals")}
