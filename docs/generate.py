@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import ast
 import functools
+import importlib
 import json
+import pkgutil
 import re
 import sys
 import tomllib
@@ -19,6 +21,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import openknead
+from openknead.doctor.checks import CHECKS
+from openknead.errors import DeviceError, OpenKneadError
 from openknead.programs import schema as program_schema
 from openknead.programs import table as program_table
 
@@ -528,11 +533,54 @@ def _names(path: Path) -> set[str]:
     return names
 
 
+# -- errors and checks of the host -------------------------------------------------------------------------
+
+
+def host_error_classes() -> list[type[OpenKneadError]]:
+    """Every error class of the package, wherever it is defined."""
+    for module in pkgutil.walk_packages(openknead.__path__, "openknead."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found: list[type[OpenKneadError]] = []
+    waiting = [OpenKneadError]
+    while waiting:
+        found.append(waiting.pop())
+        waiting += found[-1].__subclasses__()
+    return [cls for cls in found if cls.__module__.split(".")[0] == "openknead"]
+
+
+def host_errors(_schema: ModuleType) -> str:
+    """Those with a code of their own; what a device answers has the device's."""
+    own = [cls for cls in host_error_classes() if not issubclass(cls, DeviceError)]
+    rows = (
+        (cls.code, _code(cls.name), _code(cls.__name__), _first_line(cls), cls.remedy or "–", cls.exit_code)
+        for cls in sorted(own, key=lambda cls: -cls.code)
+    )
+    return table(("code", "name", "in Python", "meaning", "what to do", "exit code"), rows)
+
+
+def device_errors(_schema: ModuleType) -> str:
+    classes = [cls for cls in host_error_classes() if issubclass(cls, DeviceError)]
+    return table(("in Python", "meaning"), sorted((_code(cls.__name__), _first_line(cls)) for cls in classes))
+
+
+def doctor_checks(_schema: ModuleType) -> str:
+    rows = ((_code(check.name), check.looks_at, _first_line(check.look)) for check in CHECKS)
+    return table(("check", "shown as", "looks at"), rows)
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").strip().partition("\n")[0]
+
+
 TABLES = {
     "settings": settings,
     "faults": faults,
     "limiters": _bits("limiters"),
     "refusals": refusals,
+    "host_errors": host_errors,
+    "device_errors": device_errors,
+    "doctor_checks": doctor_checks,
     "methods": methods,
     "errors": errors,
     "telemetry": telemetry,

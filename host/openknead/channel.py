@@ -80,6 +80,7 @@ class Channel:
     def __init__(self, link: Link) -> None:
         self.link = link
         self.noise = 0  # lines that were no message
+        self.damaged = 0  # lines with a wrong checksum, at either end
         self.lost: OpenKneadError | None = None
         self.tick: Callable[[], None] | None = None  # called by the background thread after every read
         self._reader = LineReader()
@@ -230,6 +231,7 @@ class Channel:
         try:
             message = decode(line)
         except ChecksumError:
+            self.damaged += 1
             for call in list(self._pending.values()):
                 self._damaged(call, executed=True)
             return
@@ -256,6 +258,7 @@ class Channel:
         error = message.get("error")
         waiting = list(self._pending.values())
         if isinstance(error, dict) and error.get("code") in _NOT_EXECUTED:
+            self.damaged += 1
             for call in waiting:
                 self._damaged(call, executed=len(waiting) > 1)
 

@@ -62,7 +62,7 @@ class PortNotFound(PortError):
     """There is no such port, or no device at all."""
 
     code, name = -33002, "port_not_found"
-    remedy = "start a virtual board with `knead sim`, or plug a device in; then: knead list"
+    remedy = "start a virtual board with `knead sim`, or plug a device in; it is plugged in? knead doctor"
 
 
 class PortAmbiguous(PortError):
@@ -83,7 +83,7 @@ class PortPermission(PortError):
     """The operating system does not let this user open the port."""
 
     code, name = -33005, "port_permission"
-    remedy = "on Linux: sudo usermod -aG dialout $USER, then log in again"
+    remedy = "see what is missing: knead doctor; on Linux mostly the udev rule: knead udev --install"
 
 
 # -- the connection ------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ class DeviceTimeout(OpenKneadError):
     """The device did not answer in time."""
 
     code, name, exit_code = -33011, "timeout", 5
-    remedy = "check that OpenKnead runs on it: knead list; allow more time: --timeout SECONDS"
+    remedy = "find out why: knead doctor; allow more time: --timeout SECONDS"
 
 
 class DeviceRestarted(OpenKneadError):
@@ -149,20 +149,20 @@ class NotOffered(OpenKneadError):
 class ProfileError(OpenKneadError):
     """A profile cannot be read or written."""
 
-    code, name, exit_code = -33060, "profile_error", 7
+    code, name, exit_code = -33080, "profile_error", 7
 
 
 class CheckDue(OpenKneadError):
     """The contraindication check has to be answered before a session."""
 
-    code, name, exit_code = -33061, "check_due", 7
+    code, name, exit_code = -33081, "check_due", 7
     remedy = "answer it: knead guide"
 
 
 class AdvisedAgainst(OpenKneadError):
     """The check was answered with something that speaks against use; `data["advice"]` says what and why."""
 
-    code, name, exit_code = -33062, "advised_against", 7
+    code, name, exit_code = -33082, "advised_against", 7
     remedy = "see a professional first, then answer again: knead guide; --despite-advice overrides, on record"
 
 

@@ -108,6 +108,19 @@ def test_the_command_line_page_names_every_command() -> None:
     assert [name for name in COMMANDS if f"`knead {name}" not in page] == []
 
 
+def test_no_two_errors_of_the_host_share_a_code(generate: ModuleType) -> None:
+    own = [cls for cls in generate.host_error_classes() if not issubclass(cls, generate.DeviceError)]
+    for one in own:
+        assert [cls.__name__ for cls in own if cls.code == one.code] == [one.__name__], one.code
+        assert [cls.__name__ for cls in own if cls.name == one.name] == [one.__name__], one.name
+
+
+def test_every_error_of_the_host_says_what_it_means(generate: ModuleType) -> None:
+    for cls in generate.host_error_classes():
+        assert cls.__doc__, cls.__name__
+        assert f"`{cls.__name__}`" in TEXTS["docs/troubleshooting.md"], cls.__name__
+
+
 def test_the_change_log_knows_this_version() -> None:
     assert "## [Unreleased]" in TEXTS["CHANGELOG.md"]
 

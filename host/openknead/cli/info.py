@@ -26,7 +26,9 @@ def list_ports(app: App) -> None:
     found = [_identity(port, min(app.timeout, 1.0)) for port in ports.candidates()]
     people = columns([(entry["port"], entry["kind"], entry["says"]) for entry in found])
     app.emit(
-        {"devices": found}, people or "no devices: start a virtual board with `knead sim`, or plug one in"
+        {"devices": found},
+        people
+        or "no devices: start a virtual board with `knead sim`, or plug one in; it is in? knead doctor",
     )
 
 

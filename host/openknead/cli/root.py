@@ -39,6 +39,8 @@ COMMANDS: Commands = {
     "dose": ("openknead.cli.dose:dose", "Minutes and oscillations by day and area, and what is left."),
     "maintenance": ("openknead.cli.care:maintenance", "Restart the device without its motor functions."),
     "reboot": ("openknead.cli.care:reboot", "Restart the device."),
+    "doctor": ("openknead.cli.doctor:doctor", "Find out why it does not work, and what to do."),
+    "udev": ("openknead.cli.udev:udev", "The udev rule: show, install, remove it."),
     "sim": ("openknead_sim.cli:sim", "Run a virtual board, press its buttons."),
     "demo": ("openknead.cli.demo:demo", "Watch a whole session on a virtual board."),
 }
