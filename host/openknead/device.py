@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from openknead.programs.transfer import Progress
 
 MINUTES = 10.0  # of a session, unless told otherwise
+CLOSE_S = 1.0  # patience with a device that is to stop while the port is being closed
 RESTART_S = 5.0  # a Pico is gone within a second
 SELFTEST_S = 30.0  # a round takes a few seconds, more while the device has to talk
 SELFTEST_POLL_S = 0.1
@@ -107,7 +108,17 @@ class Device(Closing):
             time.sleep(0.05)
 
     def close(self) -> None:
-        """Release the port. A session started from here ends by itself after `host_timeout_s`."""
+        """Stop the session that this object started, if it still runs, and release the port.
+
+        A device that does not hear the stop ends the session by itself after `host_timeout_s`.
+        """
+        if self._keeper.active and not self.channel.lost:
+            with suppress(OpenKneadError):
+                self.channel.call("session.stop", timeout=min(self.timeout, CLOSE_S))
+        self._release()
+
+    def _release(self) -> None:
+        """Give the port back; a session of ours goes on for `host_timeout_s`."""
         self._keeper.stop()
         if self._hub:
             self._hub.close()
@@ -123,7 +134,7 @@ class Device(Closing):
         """
         board, keeper = self.hello.board, self._keeper
         ours = keeper.active
-        self.close()
+        self._release()
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -197,9 +208,9 @@ class Device(Closing):
 
         area: what is worked on, a label such as "calf_left". With `program` instead of a level: that program,
         all its levels shifted by `shift`; it has its own time and areas.
-        The heartbeat is sent by a thread of this process until the session ends; when the process ends,
-        so does the session. Raises Refused with every reason at once, ProgramInvalid, UnknownProgram, and
-        ValueError for what does not go together.
+        The heartbeat is sent by a thread of this process until the session ends; closing this object stops
+        the session, and when the process ends, so does the session. Raises Refused with every reason at once,
+        ProgramInvalid, UnknownProgram, and ValueError for what does not go together.
         """
         if is_plain(level, minutes, program, shift, area):
             params: dict[str, Any] = {
@@ -222,7 +233,7 @@ class Device(Closing):
         return SessionState.of(self.call("session.skip"))
 
     def back(self) -> SessionState:
-        """Back to the start of this stage, within its first 3 s of the one before; the session gets longer.
+        """Back to the start of this stage, within its first 3 s of the one before; the session is longer.
 
         WrongState when it would get longer than allowed, or plays no program.
         """
@@ -279,11 +290,14 @@ class Device(Closing):
             return self._hub.want(None, hz, self.timeout)
         return int(self._value("telemetry.subscribe", "hz", hz=hz))
 
-    def feed(self) -> Feed:
-        """Samples (when subscribed) and events as they come. Reading goes on in a thread from now."""
+    def feed(self, wake: Callable[[], None] | None = None) -> Feed:
+        """Samples (when subscribed) and events as they come. Reading goes on in a thread from now.
+
+        wake: called by that thread whenever there is something to get; must not block.
+        """
         self._sample_reader()
         self.channel.background()
-        return Feed(self)
+        return Feed(self, wake)
 
     def telemetry(self, hz: int = 10) -> Iterator[Sample]:
         """Samples at `hz` (1…20, a divisor of 100).

@@ -149,20 +149,20 @@ class NotOffered(OpenKneadError):
 class ProfileError(OpenKneadError):
     """A profile cannot be read or written."""
 
-    code, name, exit_code = -33060, "profile_error", 7
+    code, name, exit_code = -33080, "profile_error", 7
 
 
 class CheckDue(OpenKneadError):
     """The contraindication check has to be answered before a session."""
 
-    code, name, exit_code = -33061, "check_due", 7
+    code, name, exit_code = -33081, "check_due", 7
     remedy = "answer it: knead guide"
 
 
 class AdvisedAgainst(OpenKneadError):
     """The check was answered with something that speaks against use; `data["advice"]` says what and why."""
 
-    code, name, exit_code = -33062, "advised_against", 7
+    code, name, exit_code = -33082, "advised_against", 7
     remedy = "see a professional first, then answer again: knead guide; --despite-advice overrides, on record"
 
 
