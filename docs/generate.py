@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import functools
+import importlib
 import json
 import re
 import sys
@@ -484,6 +485,50 @@ def _page(topic: dict[str, Any]) -> str:
 GUIDE_ROWS = {"strokes": "Strokes", "how_long": "How long", "how_often": "How often"}
 
 
+# -- the host's code ----------------------------------------------------------------------------------------
+
+
+@functools.cache
+def host() -> ModuleType:
+    """The module beside this one that reads commands and errors; it imports the whole package."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    return importlib.import_module("reference")
+
+
+def commands(_schema: ModuleType) -> str:
+    return table(("command", "what it does"), host().command_rows())
+
+
+def command_pages(_schema: ModuleType) -> str:
+    return host().command_pages(table)
+
+
+def command_options(_schema: ModuleType) -> str:
+    return table(*host().shared_options())
+
+
+def exit_codes(_schema: ModuleType) -> str:
+    return table(("exit code", "meaning"), host().exit_code_rows())
+
+
+def host_errors(_schema: ModuleType) -> str:
+    return table(("class", "code", "name", "exit code", "meaning", "remedy"), host().host_error_rows())
+
+
+def device_errors(schema: ModuleType) -> str:
+    rows = host().device_error_rows(items(schema, "errors"))
+    return table(("class", "code", "name", "exit code", "meaning", "remedy"), rows)
+
+
+def samples(schema: ModuleType) -> str:
+    return table(("field", "type", "unit", "meaning"), host().sample_rows(items(schema, "telemetry")))
+
+
+def sections(schema: ModuleType) -> str:
+    rows = ((_code(name), ", ".join(map(_code, items(schema, name)[0]))) for name in schema.SECTIONS)
+    return table(("section", "members of an item"), rows)
+
+
 def missing(schema: ModuleType) -> list[str]:
     """What the safety case names and does not exist, and faults that stand in no hazard."""
     found = []
@@ -559,6 +604,14 @@ TABLES = {
     "guide_stop": guide_stop,
     "guide_areas": guide_areas,
     "guide_general": guide_general,
+    "commands": commands,
+    "command_pages": command_pages,
+    "command_options": command_options,
+    "exit_codes": exit_codes,
+    "host_errors": host_errors,
+    "device_errors": device_errors,
+    "samples": samples,
+    "sections": sections,
 }
 
 
