@@ -168,6 +168,45 @@ def _values(section: str) -> Any:
     return render_values
 
 
+def sections(schema: ModuleType) -> str:
+    rows = ((_code(name), ", ".join(map(_code, items(schema, name)[0]))) for name in schema.SECTIONS)
+    return table(("section", "members of an item"), rows)
+
+
+def selftests(schema: ModuleType) -> str:
+    rows = []
+    for r in items(schema, "selftests"):
+        low, high = (_limit(r[key], r["unit"]) for key in ("low", "high"))
+        rows.append((_code(r["name"]), r["measures"], low, high, r["remedy"]))
+    return table(("test", "measures", "at least", "at most", "what to do"), rows)
+
+
+def _limit(value: int, unit: str) -> str:
+    return f"{value / 10:g} °C" if unit == "0.1 C" else f"{value} {unit}".strip()
+
+
+def protocol(_schema: ModuleType) -> str:
+    from massager import methods
+
+    names = ", ".join(map(_code, methods.CAPABILITIES))
+    return f"This is protocol {methods.PROTOCOL}, with the capabilities {names}.\n"
+
+
+def protocol_limits(_schema: ModuleType) -> str:
+    from massager import library, rpc, wire
+
+    rows = (
+        ("bytes of a line to the device, newline included", wire.LINE_MAX),
+        ("bytes of a line from it, newline included", wire.REPLY_MAX),
+        ("highest `id`", f"2^{rpc.ID_MAX.bit_length()}−1"),
+        ("ticks (10 ms) after which a reply that is not read is cut off", rpc.DROP_TICKS),
+        ("bytes of a program's document", library.SIZE_MAX),
+        ("bytes of it in one `program.write`", library.CHUNK),
+        ("programs that hosts have sent", library.PROGRAMS_MAX),
+    )
+    return table(("limit", ""), rows)
+
+
 def pins(schema: ModuleType) -> str:
     source = (ROOT / "firmware" / "massager" / "board.py").read_text(encoding="utf-8")
     numbers, safe_low = (literal(source, name) for name in ("PINS", "SAFE_LOW"))
@@ -524,11 +563,6 @@ def samples(schema: ModuleType) -> str:
     return table(("field", "type", "unit", "meaning"), host().sample_rows(items(schema, "telemetry")))
 
 
-def sections(schema: ModuleType) -> str:
-    rows = ((_code(name), ", ".join(map(_code, items(schema, name)[0]))) for name in schema.SECTIONS)
-    return table(("section", "members of an item"), rows)
-
-
 def missing(schema: ModuleType) -> list[str]:
     """What the safety case names and does not exist, and faults that stand in no hazard."""
     found = []
@@ -612,6 +646,9 @@ TABLES = {
     "device_errors": device_errors,
     "samples": samples,
     "sections": sections,
+    "selftests": selftests,
+    "protocol": protocol,
+    "protocol_limits": protocol_limits,
 }
 
 
