@@ -247,6 +247,7 @@ class Device:
                 if deadline is not None and time.monotonic() > deadline:
                     raise DeviceTimeout(f"the session still runs after {timeout:g} s")
                 await feed.get(0.5)
+        self._device._follows = False
         return await self.last_end()
 
     async def last_end(self) -> SessionEnd:
@@ -269,19 +270,20 @@ class Device:
         Ends with the session that this object started; without one it goes on until it is closed. A loop that
         is left or cancelled ends the subscription.
         """
-        bound = self._device._keeper.active
+        bound = self._device._follows
         patience = self.timeout + 2 / hz
         running = False
         async with self.feed() as feed:
             try:
                 await self.subscribe(hz)
-                while True:
+                over = bound and not self._device._keeper.active  # before anybody listened
+                while not over:
                     item = await feed.next(patience)
                     if isinstance(item, Sample):
                         running = running or item.state not in sync.IDLE
                         yield item
-                    if bound and sync.ended(item, running):
-                        return
+                    over = bound and sync.ended(item, running)
+                self._device._follows = False
             finally:
                 if not (self._closing or self._device.channel.lost):
                     with suppress(LinkLost):  # closed meanwhile

@@ -73,6 +73,7 @@ class Device(Closing):
         self._last_raw: object = None
         self._last_item: Sample | Event | None = None
         self._hz = 0
+        self._follows = False  # a session was started here, and nobody has heard of its end yet
         self._keeper = Keeper(self.channel)
         self.channel.tick = self._keeper.tick
         self.channel.listen(self._heard)
@@ -150,6 +151,7 @@ class Device(Closing):
         if ours and self.status().state not in IDLE:
             self.channel.background()
             self._keeper.start(keeper.host_timeout_s)
+            self._follows = True
 
     def share(self) -> None:
         """Let other OpenKnead processes of this user use the port meanwhile (until `close`)."""
@@ -223,9 +225,11 @@ class Device(Closing):
             params = {"program": entry.name, "run_s": entry.total_s}
             params |= {"shift": shift} if shift else {}
         host_timeout_s = float(self.get("host_timeout_s"))
+        self._sample_reader()  # now: a session does not wait while tables are fetched
         self.channel.background()
         state = SessionState.of(self.call("session.start", **params))
         self._keeper.start(host_timeout_s)
+        self._follows = True
         return state
 
     def skip(self) -> SessionState:
@@ -256,7 +260,9 @@ class Device(Closing):
 
     def stop(self) -> SessionState:
         """End the session at once."""
-        return SessionState.of(self.call("session.stop"))
+        state = SessionState.of(self.call("session.stop"))
+        self._follows = False
+        return state
 
     def keepalive(self) -> SessionState:
         """Send one heartbeat by hand; `start` does it by itself."""
@@ -273,6 +279,7 @@ class Device(Closing):
                 if deadline is not None and time.monotonic() > deadline:
                     raise DeviceTimeout(f"the session still runs after {timeout:g} s")
                 feed.get(0.5)
+        self._follows = False
         return self.last_end()
 
     def last_end(self) -> SessionEnd:
@@ -305,19 +312,20 @@ class Device(Closing):
         Ends with the session that this object started; without one it goes on until it is closed.
         Raises DeviceTimeout when samples stay away, LinkLost, DeviceRestarted.
         """
-        bound = self._keeper.active
+        bound = self._follows
         patience = self.timeout + 2 / hz
         running = False
         with self.feed() as feed:
             self.subscribe(hz)
             try:
-                while True:
+                over = bound and not self._keeper.active  # before anybody listened
+                while not over:
                     item = feed.next(patience)
                     if isinstance(item, Sample):
                         running = running or item.state not in IDLE
                         yield item
-                    if bound and ended(item, running):
-                        return
+                    over = bound and ended(item, running)
+                self._follows = False
             finally:
                 if not self.channel.lost:
                     self.subscribe(0)

@@ -180,6 +180,30 @@ def test_telemetry_ends_with_the_session_it_belongs_to(peer: Peer) -> None:
     assert peer.requests[-1]["params"] == {"hz": 0}
 
 
+def test_also_when_that_was_over_before_anybody_listened(peer: Peer) -> None:
+    """Somebody pressed STOP at once: a loop that waits for this session's samples would never end."""
+    with connect(peer.port, timeout=HANG) as device:
+        device.start(level=3)
+        peer.state = "IDLE"
+        peer.event("state", "IDLE", reason="stop_button")
+        assert eventually(lambda: not device._keeper.active)
+
+        assert list(device.telemetry(hz=10)) == []
+
+        peer.answers["telemetry.subscribe"] = lambda params: peer.sample(100, state=0) or params
+        assert next(device.telemetry(hz=10)).t_ms == 100, "without a session it goes on"
+
+
+def test_the_tables_are_fetched_before_the_motor_runs(peer: Peer) -> None:
+    """A device faster than us would miss the heartbeat meanwhile."""
+    with connect(peer.port) as device:
+        device.start(level=3)
+        next_to = len(peer.requests)
+        with device.feed():
+            device.subscribe(10)
+    assert "schema" not in [request["method"] for request in peer.requests[next_to:]]
+
+
 def test_lost_samples_are_counted(peer: Peer) -> None:
     with connect(peer.port) as device, device.feed() as feed:
         for t_ms in (100, 200, 600):

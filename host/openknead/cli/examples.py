@@ -13,7 +13,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "start": (
         "knead start --level 3 --minutes 5 --area calf_left",
-        "knead start --program roller --shift -1  # all its levels one lower",
+        "knead start --program roller --shift 1   # all its levels one higher",
         "knead start --level 5 --picture session.svg --record session.csv",
     ),
     "level": ("knead level 4",),
