@@ -52,6 +52,20 @@ def test_the_python_page_does_what_it_shows(page: Path, port: str) -> None:
     assert abs(summed - counted) <= 5
 
 
+def test_the_researchers_first_script_measures_a_dose(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "quick-start-researcher.md").read_text(encoding="utf-8")
+    script = tmp_path / "first.py"
+    script.write_text(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0])
+    done = python(script, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "ended: completed" in done.stdout
+    motor_s, oscillations = map(int, re.findall(r"calf_left: (\d+) s, (\d+) osc", done.stdout)[0])
+    assert motor_s == pytest.approx(60, abs=1)
+    assert 0.8 * 1810 < oscillations < 1810
+    assert len((tmp_path / "first.csv").read_text().splitlines()) > 1000
+
+
 def test_a_users_script_type_checks_strictly(page: Path, tmp_path: Path) -> None:
     """Away from this repository and its settings, by what the installed package says of itself."""
     done = python("-m", "mypy", "--strict", page, EXAMPLE, cwd=tmp_path)
