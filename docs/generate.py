@@ -559,6 +559,10 @@ def device_errors(schema: ModuleType) -> str:
     return table(("class", "code", "name", "exit code", "meaning", "remedy"), rows)
 
 
+def device_methods(_schema: ModuleType) -> str:
+    return table(("method", "what it does"), host().method_rows())
+
+
 def samples(schema: ModuleType) -> str:
     return table(("field", "type", "unit", "meaning"), host().sample_rows(items(schema, "telemetry")))
 
@@ -645,6 +649,7 @@ TABLES = {
     "host_errors": host_errors,
     "device_errors": device_errors,
     "samples": samples,
+    "device_methods": device_methods,
     "sections": sections,
     "selftests": selftests,
     "protocol": protocol,

@@ -16,6 +16,7 @@ import openknead
 from openknead import cli, errors
 from openknead.cli.examples import EXAMPLES
 from openknead.cli.root import knead
+from openknead.device import Device
 from openknead.model import Sample
 
 Row = Sequence[object]
@@ -198,6 +199,27 @@ def device_error_rows(table: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
 def _class(cls: type) -> str:
     place = cls.__module__ if not hasattr(openknead, cls.__name__) else "openknead"
     return f"`{place}.{cls.__name__}`"
+
+
+# -- the device ---------------------------------------------------------------------------------------------
+
+INNER = {"translate"}  # public for the package's own sake
+
+
+def method_rows() -> Iterator[Row]:
+    """The methods of `Device` in the order of its source, with parameters and what they do."""
+    for name, member in vars(Device).items():
+        if name.startswith("_") or name in INNER or not (callable(member) or isinstance(member, property)):
+            continue
+        call = f"`{name}{'' if isinstance(member, property) else _parameters(member)}`"
+        yield call, " ".join((inspect.getdoc(member) or "").split("\n\n")[0].split())
+
+
+def _parameters(method: Callable[..., Any]) -> str:
+    """The parameters without `self` and types."""
+    given = inspect.signature(method).parameters.values()
+    plain = [each.replace(annotation=inspect.Parameter.empty) for each in given if each.name != "self"]
+    return str(inspect.Signature(plain))
 
 
 # -- samples ------------------------------------------------------------------------------------------------

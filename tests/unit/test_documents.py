@@ -107,7 +107,7 @@ def test_the_journal_page_names_what_a_record_has() -> None:
     """The records are made in code, not from a table: what a board writes is looked up on the page."""
     from openknead_sim.virtual import VirtualBoard
 
-    page = TEXTS["docs/protocol.md"].split("## Journal")[1]
+    page = TEXTS["docs/protocol.md"].split("\n## Journal\n")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|$", page, re.MULTILINE))
     board = VirtualBoard(seed=1, remote_start=True)
     board.power_on()
