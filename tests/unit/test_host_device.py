@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import openknead
 import pytest
 from host_peer import FIELDS, Answer, Peer
 from openknead import connect
@@ -25,6 +26,10 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 def beats(peer: Peer) -> int:
     return peer.methods().count("session.keepalive")
+
+
+def test_every_public_name_is_there() -> None:
+    assert [name for name in openknead.__all__ if getattr(openknead, name) is None] == []
 
 
 def test_schema_is_fetched_page_by_page_and_asked_once_per_firmware(peer: Peer) -> None:
