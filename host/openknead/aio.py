@@ -265,29 +265,35 @@ class Device:
         return Feed(self)
 
     async def telemetry(self, hz: int = 10) -> AsyncIterator[Sample]:
-        """Samples at `hz` (1…20, a divisor of 100).
+        """Samples at `hz` (1…20, a divisor of 100); any number of loops may go on, each at its own rate.
 
         Ends with the session that this object started; without one it goes on until it is closed. A loop that
         is left or cancelled ends the subscription.
         """
-        bound = self._device._follows
+        device = self._device
+        bound = device._follows
         patience = self.timeout + 2 / hz
         running = False
+        last_ms: int | None = None
         async with self.feed() as feed:
+            device._loops.append(hz)
             try:
-                await self.subscribe(hz)
-                over = bound and not self._device._keeper.active  # before anybody listened
+                await self.subscribe(max(device._loops))
+                over = bound and not device._keeper.active  # before anybody listened
                 while not over:
                     item = await feed.next(patience)
                     if isinstance(item, Sample):
                         running = running or item.state not in sync.IDLE
-                        yield item
+                        if sync.is_due(item.t_ms, last_ms, hz):
+                            last_ms = item.t_ms
+                            yield item
                     over = bound and sync.ended(item, running)
-                self._device._follows = False
+                device._follows = False
             finally:
-                if not (self._closing or self._device.channel.lost):
+                device._loops.remove(hz)
+                if not (self._closing or device.channel.lost):
                     with suppress(LinkLost):  # closed meanwhile
-                        await self.subscribe(0)
+                        await self.subscribe(max(device._loops, default=0))
 
     # -- settings ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from openknead.dose import Today
 from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError, PortBusy
 from openknead.feed import Feed
 from openknead.handshake import greet, require
-from openknead.hub import Hub
+from openknead.hub import SLACK_MS, T_MASK, Hub
 from openknead.journal import Record
 from openknead.keeper import Keeper
 from openknead.link import BUSY_RETRY_S, open_link
@@ -64,6 +64,7 @@ class Device(Closing):
         self.timeout = timeout
         self._sets_clock = set_clock
         self._hub: Hub | None = None
+        self._loops: list[int] = []  # rates of the telemetry loops that go on
         self._open()
 
     def _open(self) -> None:
@@ -72,7 +73,6 @@ class Device(Closing):
         self._samples: SampleReader | None = None
         self._last_raw: object = None
         self._last_item: Sample | Event | None = None
-        self._hz = 0
         self._follows = False  # a session was started here, and nobody has heard of its end yet
         self._keeper = Keeper(self.channel)
         self.channel.tick = self._keeper.tick
@@ -292,7 +292,6 @@ class Device(Closing):
     def subscribe(self, hz: int) -> int:
         """Have telemetry sent `hz` times a second (0…20, a divisor of 100; 0 = off); the rate in force."""
         self._sample_reader()
-        self._hz = hz
         if self._hub:
             return self._hub.want(None, hz, self.timeout)
         return int(self._value("telemetry.subscribe", "hz", hz=hz))
@@ -307,7 +306,7 @@ class Device(Closing):
         return Feed(self, wake)
 
     def telemetry(self, hz: int = 10) -> Iterator[Sample]:
-        """Samples at `hz` (1…20, a divisor of 100).
+        """Samples at `hz` (1…20, a divisor of 100); any number of loops may go on, each at its own rate.
 
         Ends with the session that this object started; without one it goes on until it is closed.
         Raises DeviceTimeout when samples stay away, LinkLost, DeviceRestarted.
@@ -315,20 +314,25 @@ class Device(Closing):
         bound = self._follows
         patience = self.timeout + 2 / hz
         running = False
+        last_ms: int | None = None
         with self.feed() as feed:
-            self.subscribe(hz)
+            self._loops.append(hz)
             try:
+                self.subscribe(max(self._loops))
                 over = bound and not self._keeper.active  # before anybody listened
                 while not over:
                     item = feed.next(patience)
                     if isinstance(item, Sample):
                         running = running or item.state not in IDLE
-                        yield item
+                        if is_due(item.t_ms, last_ms, hz):
+                            last_ms = item.t_ms
+                            yield item
                     over = bound and ended(item, running)
                 self._follows = False
             finally:
+                self._loops.remove(hz)
                 if not self.channel.lost:
-                    self.subscribe(0)
+                    self.subscribe(max(self._loops, default=0))
 
     def translate(self, method: str, params: Any) -> Sample | Event | None:
         """The typed form of a notification, None for one that is not understood."""
@@ -557,6 +561,11 @@ def utc_offset_min(unix_s: int) -> int:
     """Minutes by which this computer's local time is ahead of UTC at that moment."""
     offset = datetime.fromtimestamp(unix_s).astimezone().utcoffset()
     return round(offset.total_seconds() / 60) if offset else 0
+
+
+def is_due(t_ms: int, last_ms: int | None, hz: int) -> bool:
+    """Whether a loop at `hz` wants this sample; others may have asked for more than it has."""
+    return last_ms is None or ((t_ms - last_ms) & T_MASK) + SLACK_MS >= 1000 / hz
 
 
 def ended(item: Sample | Event, running: bool) -> bool:

@@ -185,6 +185,23 @@ def test_telemetry_ends_with_the_session_it_belongs_to(peer: Peer) -> None:
     assert peer.requests[-1]["params"] == {"hz": 0}
 
 
+def test_loops_at_different_rates_do_not_disturb_each_other(peer: Peer) -> None:
+    with connect(peer.port, timeout=HANG) as device:
+        slow, quick = device.telemetry(hz=5), device.telemetry(hz=20)
+        peer.answers["telemetry.subscribe"] = lambda params: peer.sample(100) or params
+        next(slow)
+        peer.answers["telemetry.subscribe"] = lambda params: params
+        threading.Timer(0.1, lambda: [peer.sample(t_ms) for t_ms in range(150, 600, 50)]).start()
+        assert [next(quick).t_ms for _ in range(9)] == list(range(150, 600, 50))
+        assert [next(slow).t_ms for _ in range(2)] == [300, 500]
+        quick.close()
+        slow.close()
+    asked = [
+        request["params"]["hz"] for request in peer.requests if request["method"] == "telemetry.subscribe"
+    ]
+    assert asked == [5, 20, 5, 0]
+
+
 def test_also_when_that_was_over_before_anybody_listened(peer: Peer) -> None:
     """Somebody pressed STOP at once: a loop that waits for this session's samples would never end."""
     with connect(peer.port, timeout=HANG) as device:
