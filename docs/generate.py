@@ -12,7 +12,6 @@ import ast
 import functools
 import importlib
 import json
-import pkgutil
 import re
 import sys
 import tomllib
@@ -21,9 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import openknead
 from openknead.doctor.checks import CHECKS
-from openknead.errors import DeviceError, OpenKneadError
 from openknead.programs import schema as program_schema
 from openknead.programs import table as program_table
 
@@ -170,6 +167,45 @@ def _values(section: str) -> Any:
         return table(("value", "name", "meaning"), rows)
 
     return render_values
+
+
+def sections(schema: ModuleType) -> str:
+    rows = ((_code(name), ", ".join(map(_code, items(schema, name)[0]))) for name in schema.SECTIONS)
+    return table(("section", "members of an item"), rows)
+
+
+def selftests(schema: ModuleType) -> str:
+    rows = []
+    for r in items(schema, "selftests"):
+        low, high = (_limit(r[key], r["unit"]) for key in ("low", "high"))
+        rows.append((_code(r["name"]), r["measures"], low, high, r["remedy"]))
+    return table(("test", "measures", "at least", "at most", "what to do"), rows)
+
+
+def _limit(value: int, unit: str) -> str:
+    return f"{value / 10:g} °C" if unit == "0.1 C" else f"{value} {unit}".strip()
+
+
+def protocol(_schema: ModuleType) -> str:
+    from massager import methods
+
+    names = ", ".join(map(_code, methods.CAPABILITIES))
+    return f"This is protocol {methods.PROTOCOL}, with the capabilities {names}.\n"
+
+
+def protocol_limits(_schema: ModuleType) -> str:
+    from massager import library, rpc, wire
+
+    rows = (
+        ("bytes of a line to the device, newline included", wire.LINE_MAX),
+        ("bytes of a line from it, newline included", wire.REPLY_MAX),
+        ("highest `id`", f"2^{rpc.ID_MAX.bit_length()}−1"),
+        ("ticks (10 ms) after which a reply that is not read is cut off", rpc.DROP_TICKS),
+        ("bytes of a program's document", library.SIZE_MAX),
+        ("bytes of it in one `program.write`", library.CHUNK),
+        ("programs that hosts have sent", library.PROGRAMS_MAX),
+    )
+    return table(("limit", ""), rows)
 
 
 def pins(schema: ModuleType) -> str:
@@ -489,6 +525,49 @@ def _page(topic: dict[str, Any]) -> str:
 GUIDE_ROWS = {"strokes": "Strokes", "how_long": "How long", "how_often": "How often"}
 
 
+# -- the host's code ----------------------------------------------------------------------------------------
+
+
+@functools.cache
+def host() -> ModuleType:
+    """The module beside this one that reads commands and errors; it imports the whole package."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    return importlib.import_module("reference")
+
+
+def commands(_schema: ModuleType) -> str:
+    return table(("command", "what it does"), host().command_rows())
+
+
+def command_pages(_schema: ModuleType) -> str:
+    return host().command_pages(table)
+
+
+def command_options(_schema: ModuleType) -> str:
+    return table(*host().shared_options())
+
+
+def exit_codes(_schema: ModuleType) -> str:
+    return table(("exit code", "meaning"), host().exit_code_rows())
+
+
+def host_errors(_schema: ModuleType) -> str:
+    return table(("class", "code", "name", "exit code", "meaning", "remedy"), host().host_error_rows())
+
+
+def device_errors(schema: ModuleType) -> str:
+    rows = host().device_error_rows(items(schema, "errors"))
+    return table(("class", "code", "name", "exit code", "meaning", "remedy"), rows)
+
+
+def device_methods(_schema: ModuleType) -> str:
+    return table(("method", "what it does"), host().method_rows())
+
+
+def samples(schema: ModuleType) -> str:
+    return table(("field", "type", "unit", "meaning"), host().sample_rows(items(schema, "telemetry")))
+
+
 def missing(schema: ModuleType) -> list[str]:
     """What the safety case names and does not exist, and faults that stand in no hazard."""
     found = []
@@ -533,35 +612,7 @@ def _names(path: Path) -> set[str]:
     return names
 
 
-# -- errors and checks of the host -------------------------------------------------------------------------
-
-
-def host_error_classes() -> list[type[OpenKneadError]]:
-    """Every error class of the package, wherever it is defined."""
-    for module in pkgutil.walk_packages(openknead.__path__, "openknead."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-    found: list[type[OpenKneadError]] = []
-    waiting = [OpenKneadError]
-    while waiting:
-        found.append(waiting.pop())
-        waiting += found[-1].__subclasses__()
-    return [cls for cls in found if cls.__module__.split(".")[0] == "openknead"]
-
-
-def host_errors(_schema: ModuleType) -> str:
-    """Those with a code of their own; what a device answers has the device's."""
-    own = [cls for cls in host_error_classes() if not issubclass(cls, DeviceError)]
-    rows = (
-        (cls.code, _code(cls.name), _code(cls.__name__), _first_line(cls), cls.remedy or "–", cls.exit_code)
-        for cls in sorted(own, key=lambda cls: -cls.code)
-    )
-    return table(("code", "name", "in Python", "meaning", "what to do", "exit code"), rows)
-
-
-def device_errors(_schema: ModuleType) -> str:
-    classes = [cls for cls in host_error_classes() if issubclass(cls, DeviceError)]
-    return table(("in Python", "meaning"), sorted((_code(cls.__name__), _first_line(cls)) for cls in classes))
+# -- checks of the host ------------------------------------------------------------------------------------
 
 
 def doctor_checks(_schema: ModuleType) -> str:
@@ -578,8 +629,6 @@ TABLES = {
     "faults": faults,
     "limiters": _bits("limiters"),
     "refusals": refusals,
-    "host_errors": host_errors,
-    "device_errors": device_errors,
     "doctor_checks": doctor_checks,
     "methods": methods,
     "errors": errors,
@@ -607,6 +656,18 @@ TABLES = {
     "guide_stop": guide_stop,
     "guide_areas": guide_areas,
     "guide_general": guide_general,
+    "commands": commands,
+    "command_pages": command_pages,
+    "command_options": command_options,
+    "exit_codes": exit_codes,
+    "host_errors": host_errors,
+    "device_errors": device_errors,
+    "samples": samples,
+    "device_methods": device_methods,
+    "sections": sections,
+    "selftests": selftests,
+    "protocol": protocol,
+    "protocol_limits": protocol_limits,
 }
 
 

@@ -116,7 +116,7 @@ CHECKS: tuple[tuple[str, Callable[[], Result]], ...] = (
     ("mypy: host and simulator, strict", host_and_simulator_types),
     ("mypy: firmware against the Pico's stubs", firmware_types),
     ("mpy-cross: every firmware file", firmware_compiles),
-    ("documents are what the firmware's tables say", documents),
+    ("documents are what tables and commands say", documents),
 )
 
 

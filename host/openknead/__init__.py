@@ -18,22 +18,29 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from openknead import aio
     from openknead.device import Device, connect
+    from openknead.dose import Today
     from openknead.errors import (
         DeviceError,
         DeviceRestarted,
         DeviceTimeout,
         LinkLost,
+        MotorRunning,
         NotOffered,
         OpenKneadError,
         PortBusy,
         PortError,
         ProtocolMismatch,
         Refused,
+        SettingError,
+        WrongState,
     )
+    from openknead.feed import Feed
     from openknead.journal import Record
-    from openknead.model import Event, Fault, Hello, Sample, SessionEnd, Setting, Status
+    from openknead.model import Event, Fault, Hello, Sample, SessionEnd, SessionState, Setting, Status
     from openknead.selftest import SelftestCase, SelftestReport
+    from openknead.virtual import virtual_board
 
 _HOME = {
     "Device": "device",
@@ -42,8 +49,10 @@ _HOME = {
     "DeviceTimeout": "errors",
     "Event": "model",
     "Fault": "model",
+    "Feed": "feed",
     "Hello": "model",
     "LinkLost": "errors",
+    "MotorRunning": "errors",
     "NotOffered": "errors",
     "OpenKneadError": "errors",
     "PortBusy": "errors",
@@ -55,9 +64,14 @@ _HOME = {
     "SelftestCase": "selftest",
     "SelftestReport": "selftest",
     "SessionEnd": "model",
+    "SessionState": "model",
     "Setting": "model",
+    "SettingError": "errors",
     "Status": "model",
+    "Today": "dose",
+    "WrongState": "errors",
     "connect": "device",
+    "virtual_board": "virtual",
 }
 
 __all__ = [
@@ -67,8 +81,10 @@ __all__ = [
     "DeviceTimeout",
     "Event",
     "Fault",
+    "Feed",
     "Hello",
     "LinkLost",
+    "MotorRunning",
     "NotOffered",
     "OpenKneadError",
     "PortBusy",
@@ -80,14 +96,22 @@ __all__ = [
     "SelftestCase",
     "SelftestReport",
     "SessionEnd",
+    "SessionState",
     "Setting",
+    "SettingError",
     "Status",
+    "Today",
+    "WrongState",
     "__version__",
+    "aio",
     "connect",
+    "virtual_board",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "aio":
+        return import_module("openknead.aio")
     if name in _HOME:
         return getattr(import_module(f"openknead.{_HOME[name]}"), name)
     raise AttributeError(f"module 'openknead' has no attribute {name!r}")

@@ -15,7 +15,7 @@ from openknead.dose import Today
 from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError, PortBusy
 from openknead.feed import Feed
 from openknead.handshake import greet, require
-from openknead.hub import Hub
+from openknead.hub import SLACK_MS, T_MASK, Hub
 from openknead.journal import Record
 from openknead.keeper import Keeper
 from openknead.link import BUSY_RETRY_S, open_link
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from openknead.programs.transfer import Progress
 
 MINUTES = 10.0  # of a session, unless told otherwise
+CLOSE_S = 1.0  # patience with a device that is to stop while the port is being closed
 RESTART_S = 5.0  # a Pico is gone within a second
 SELFTEST_S = 30.0  # a round takes a few seconds, more while the device has to talk
 SELFTEST_POLL_S = 0.1
@@ -63,6 +64,7 @@ class Device(Closing):
         self.timeout = timeout
         self._sets_clock = set_clock
         self._hub: Hub | None = None
+        self._loops: list[int] = []  # rates of the telemetry loops that go on
         self._open()
 
     def _open(self) -> None:
@@ -71,7 +73,7 @@ class Device(Closing):
         self._samples: SampleReader | None = None
         self._last_raw: object = None
         self._last_item: Sample | Event | None = None
-        self._hz = 0
+        self._follows = False  # a session was started here, and nobody has heard of its end yet
         self._keeper = Keeper(self.channel)
         self.channel.tick = self._keeper.tick
         self.channel.listen(self._heard)
@@ -107,7 +109,17 @@ class Device(Closing):
             time.sleep(0.05)
 
     def close(self) -> None:
-        """Release the port. A session started from here ends by itself after `host_timeout_s`."""
+        """Stop the session that this object started, if it still runs, and release the port.
+
+        A device that does not hear the stop ends the session by itself after `host_timeout_s`.
+        """
+        if self._keeper.active and not self.channel.lost:
+            with suppress(OpenKneadError):
+                self.channel.call("session.stop", timeout=min(self.timeout, CLOSE_S))
+        self._release()
+
+    def _release(self) -> None:
+        """Give the port back; a session of ours goes on for `host_timeout_s`."""
         self._keeper.stop()
         if self._hub:
             self._hub.close()
@@ -123,7 +135,7 @@ class Device(Closing):
         """
         board, keeper = self.hello.board, self._keeper
         ours = keeper.active
-        self.close()
+        self._release()
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -139,6 +151,7 @@ class Device(Closing):
         if ours and self.status().state not in IDLE:
             self.channel.background()
             self._keeper.start(keeper.host_timeout_s)
+            self._follows = True
 
     def share(self) -> None:
         """Let other OpenKnead processes of this user use the port meanwhile (until `close`)."""
@@ -197,9 +210,9 @@ class Device(Closing):
 
         area: what is worked on, a label such as "calf_left". With `program` instead of a level: that program,
         all its levels shifted by `shift`; it has its own time and areas.
-        The heartbeat is sent by a thread of this process until the session ends; when the process ends,
-        so does the session. Raises Refused with every reason at once, ProgramInvalid, UnknownProgram, and
-        ValueError for what does not go together.
+        The heartbeat is sent by a thread of this process until the session ends; closing this object stops
+        the session, and when the process ends, so does the session. Raises Refused with every reason at once,
+        ProgramInvalid, UnknownProgram, and ValueError for what does not go together.
         """
         if is_plain(level, minutes, program, shift, area):
             params: dict[str, Any] = {
@@ -212,9 +225,11 @@ class Device(Closing):
             params = {"program": entry.name, "run_s": entry.total_s}
             params |= {"shift": shift} if shift else {}
         host_timeout_s = float(self.get("host_timeout_s"))
+        self._sample_reader()  # now: a session does not wait while tables are fetched
         self.channel.background()
         state = SessionState.of(self.call("session.start", **params))
         self._keeper.start(host_timeout_s)
+        self._follows = True
         return state
 
     def skip(self) -> SessionState:
@@ -222,7 +237,7 @@ class Device(Closing):
         return SessionState.of(self.call("session.skip"))
 
     def back(self) -> SessionState:
-        """Back to the start of this stage, within its first 3 s of the one before; the session gets longer.
+        """Back to the start of this stage, within its first 3 s of the one before; the session is longer.
 
         WrongState when it would get longer than allowed, or plays no program.
         """
@@ -245,7 +260,9 @@ class Device(Closing):
 
     def stop(self) -> SessionState:
         """End the session at once."""
-        return SessionState.of(self.call("session.stop"))
+        state = SessionState.of(self.call("session.stop"))
+        self._follows = False
+        return state
 
     def keepalive(self) -> SessionState:
         """Send one heartbeat by hand; `start` does it by itself."""
@@ -262,6 +279,7 @@ class Device(Closing):
                 if deadline is not None and time.monotonic() > deadline:
                     raise DeviceTimeout(f"the session still runs after {timeout:g} s")
                 feed.get(0.5)
+        self._follows = False
         return self.last_end()
 
     def last_end(self) -> SessionEnd:
@@ -274,39 +292,47 @@ class Device(Closing):
     def subscribe(self, hz: int) -> int:
         """Have telemetry sent `hz` times a second (0…20, a divisor of 100; 0 = off); the rate in force."""
         self._sample_reader()
-        self._hz = hz
         if self._hub:
             return self._hub.want(None, hz, self.timeout)
         return int(self._value("telemetry.subscribe", "hz", hz=hz))
 
-    def feed(self) -> Feed:
-        """Samples (when subscribed) and events as they come. Reading goes on in a thread from now."""
+    def feed(self, wake: Callable[[], None] | None = None) -> Feed:
+        """Samples (when subscribed) and events as they come. Reading goes on in a thread from now.
+
+        wake: called by that thread whenever there is something to get; must not block.
+        """
         self._sample_reader()
         self.channel.background()
-        return Feed(self)
+        return Feed(self, wake)
 
     def telemetry(self, hz: int = 10) -> Iterator[Sample]:
-        """Samples at `hz` (1…20, a divisor of 100).
+        """Samples at `hz` (1…20, a divisor of 100); any number of loops may go on, each at its own rate.
 
         Ends with the session that this object started; without one it goes on until it is closed.
         Raises DeviceTimeout when samples stay away, LinkLost, DeviceRestarted.
         """
-        bound = self._keeper.active
+        bound = self._follows
         patience = self.timeout + 2 / hz
         running = False
+        last_ms: int | None = None
         with self.feed() as feed:
-            self.subscribe(hz)
+            self._loops.append(hz)
             try:
-                while True:
+                self.subscribe(max(self._loops))
+                over = bound and not self._keeper.active  # before anybody listened
+                while not over:
                     item = feed.next(patience)
                     if isinstance(item, Sample):
                         running = running or item.state not in IDLE
-                        yield item
-                    if bound and ended(item, running):
-                        return
+                        if is_due(item.t_ms, last_ms, hz):
+                            last_ms = item.t_ms
+                            yield item
+                    over = bound and ended(item, running)
+                self._follows = False
             finally:
+                self._loops.remove(hz)
                 if not self.channel.lost:
-                    self.subscribe(0)
+                    self.subscribe(max(self._loops, default=0))
 
     def translate(self, method: str, params: Any) -> Sample | Event | None:
         """The typed form of a notification, None for one that is not understood."""
@@ -535,6 +561,11 @@ def utc_offset_min(unix_s: int) -> int:
     """Minutes by which this computer's local time is ahead of UTC at that moment."""
     offset = datetime.fromtimestamp(unix_s).astimezone().utcoffset()
     return round(offset.total_seconds() / 60) if offset else 0
+
+
+def is_due(t_ms: int, last_ms: int | None, hz: int) -> bool:
+    """Whether a loop at `hz` wants this sample; others may have asked for more than it has."""
+    return last_ms is None or ((t_ms - last_ms) & T_MASK) + SLACK_MS >= 1000 / hz
 
 
 def ended(item: Sample | Event, running: bool) -> bool:

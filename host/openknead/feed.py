@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from openknead.closing import Closing
@@ -21,13 +22,15 @@ class Feed(Closing):
     missed: samples lost, because the device dropped them or this process was too slow.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, wake: Callable[[], None] | None = None) -> None:
+        """wake: called by the thread that reads, whenever there is something to get; must not block."""
         self.missed = 0
         self._device = device
+        self._wake = wake
         self._queue: queue.SimpleQueue[Sample | Event | OpenKneadError] = queue.SimpleQueue()
         self._seq: int | None = None
         if device.channel.lost:
-            self._queue.put(device.channel.lost)
+            self._put(device.channel.lost)
         self._end = device.channel.listen(self._heard)
 
     def get(self, timeout: float) -> Sample | Event | None:
@@ -54,7 +57,7 @@ class Feed(Closing):
 
     def _heard(self, method: str, params: Any) -> None:
         if method == "lost":
-            self._queue.put(params)
+            self._put(params)
             return
         item = self._device.translate(method, params)
         if item is None:
@@ -69,6 +72,11 @@ class Feed(Closing):
         elif item.name == "boot":
             from openknead.errors import DeviceRestarted
 
-            self._queue.put(DeviceRestarted("the device restarted"))
+            self._put(DeviceRestarted("the device restarted"))
             return
+        self._put(item)
+
+    def _put(self, item: Sample | Event | OpenKneadError) -> None:
         self._queue.put(item)
+        if self._wake:
+            self._wake()

@@ -23,7 +23,7 @@ from openknead.channel import Channel, Message
 from openknead.errors import DeviceRestarted, LinkLost, OpenKneadError
 from openknead.framing import REQUEST_LIMIT, FrameError, LineReader, decode, encode
 
-_T_MASK = 0x3FFFFFFF
+T_MASK = 0x3FFFFFFF
 SLACK_MS = 5  # half a tick: samples come on ticks, and a comparison must not miss one by a millisecond
 
 
@@ -203,7 +203,7 @@ class Hub:
         if not client.hz or not isinstance(params, list) or len(params) < 2:
             return False
         t_ms = params[1]
-        if client.t_ms is not None and (t_ms - client.t_ms) & _T_MASK < 1000 // client.hz - SLACK_MS:
+        if client.t_ms is not None and (t_ms - client.t_ms) & T_MASK < 1000 // client.hz - SLACK_MS:
             return False
         client.t_ms = t_ms
         return True

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from openknead import Device, connect
-from openknead.cli.demo import virtual_board
+from openknead.virtual import virtual_board
 
 TIMEOUT_S = 10.0  # patience with a busy machine; no test waits so long for what comes
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from openknead import Device, connect
-from openknead.cli.demo import virtual_board
 from openknead.doctor.case import Case
 from openknead.doctor.checks import examine
 from openknead.doctor.finding import Finding, Verdict
+from openknead.virtual import virtual_board
 
 
 def examined(port: str) -> dict[str, Finding]:

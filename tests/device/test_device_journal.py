@@ -248,7 +248,7 @@ def test_the_command_shows_exports_and_explains(device: Device) -> None:
 def test_the_journal_outlives_the_power(request: pytest.FixtureRequest, tmp_path: object) -> None:
     if request.config.getoption("--dev", default=None):
         pytest.skip("about virtual boards")
-    from openknead.cli.demo import virtual_board
+    from openknead.virtual import virtual_board
 
     flash = ("--flash", f"{tmp_path}/board.img")
     with virtual_board(*flash) as port, connect(port, timeout=HANG) as device:

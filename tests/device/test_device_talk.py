@@ -7,7 +7,6 @@ import re
 
 import pytest
 from openknead import Device, connect
-from openknead.cli.demo import virtual_board
 from openknead.errors import (
     DeviceError,
     DeviceRestarted,
@@ -15,6 +14,7 @@ from openknead.errors import (
     SettingError,
 )
 from openknead.model import Sample, Status
+from openknead.virtual import virtual_board
 
 USED = {
     *("hello", "schema", "status", "telemetry.subscribe", "fault.clear", "maintenance", "reboot"),

@@ -19,7 +19,7 @@ BESIDES_BOARD = {
     "boot": {"machine"},  # the guard stands alone: it works when the package is damaged
     "massager.interlock": {"machine", "rp2"},  # programs of the PIO, which no other module knows
 }
-DOORS = {("openknead.cli.root", "openknead_sim.cli"), ("openknead.cli.demo", "openknead_sim")}
+DOORS = {("openknead.cli.root", "openknead_sim.cli"), ("openknead.virtual", "openknead_sim")}
 
 
 @functools.cache
@@ -175,7 +175,7 @@ def test_the_host_knows_neither_firmware_nor_simulator() -> None:
 
 
 def test_the_host_has_two_doors_to_the_simulator() -> None:
-    """`knead sim`, loaded when it is run, and the process that `knead demo` starts."""
+    """`knead sim`, loaded when it is run, and the process that `virtual_board` starts."""
     doors = set()
     for name, tree in modules(HOST).items():
         for node in ast.walk(tree):

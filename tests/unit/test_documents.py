@@ -103,22 +103,30 @@ def test_commands_exist(document: str) -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"{document}: make {target}"
 
 
+def test_the_journal_page_names_what_a_record_has() -> None:
+    """The records are made in code, not from a table: what a board writes is looked up on the page."""
+    from openknead_sim.virtual import VirtualBoard
+
+    page = TEXTS["docs/protocol.md"].split("\n## Journal\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|$", page, re.MULTILINE))
+    board = VirtualBoard(seed=1, remote_start=True)
+    board.power_on()
+    board.run_ms(3000)
+    board.rpc("clock.set", unix_s=1_800_000_000)
+    board.rpc("session.start", level=1, run_s=1)
+    board.run_ms(2000)
+    board.rpc("settings.save")
+    board.run_ms(3000)
+    records = board.rpc("journal.read")["records"]
+    assert {"boot", "session", "clock"} <= {record["kind"] for record in records}
+    for record in records:
+        own = set(record) - {"n", "kind", "boot", "up_ms", "unix_s"}
+        assert {name for name in own if f"`{name}`" not in rows[record["kind"]]} == set(), record["kind"]
+
+
 def test_the_command_line_page_names_every_command() -> None:
     page = TEXTS["docs/command-line.md"]
     assert [name for name in COMMANDS if f"`knead {name}" not in page] == []
-
-
-def test_no_two_errors_of_the_host_share_a_code(generate: ModuleType) -> None:
-    own = [cls for cls in generate.host_error_classes() if not issubclass(cls, generate.DeviceError)]
-    for one in own:
-        assert [cls.__name__ for cls in own if cls.code == one.code] == [one.__name__], one.code
-        assert [cls.__name__ for cls in own if cls.name == one.name] == [one.__name__], one.name
-
-
-def test_every_error_of_the_host_says_what_it_means(generate: ModuleType) -> None:
-    for cls in generate.host_error_classes():
-        assert cls.__doc__, cls.__name__
-        assert f"`{cls.__name__}`" in TEXTS["docs/troubleshooting.md"], cls.__name__
 
 
 def test_the_change_log_knows_this_version() -> None:

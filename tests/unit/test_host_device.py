@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import openknead
 import pytest
 from host_peer import FIELDS, Answer, Peer
 from openknead import connect
@@ -25,6 +26,10 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 def beats(peer: Peer) -> int:
     return peer.methods().count("session.keepalive")
+
+
+def test_every_public_name_is_there() -> None:
+    assert [name for name in openknead.__all__ if getattr(openknead, name) is None] == []
 
 
 def test_schema_is_fetched_page_by_page_and_asked_once_per_firmware(peer: Peer) -> None:
@@ -178,6 +183,47 @@ def test_telemetry_ends_with_the_session_it_belongs_to(peer: Peer) -> None:
 
         assert [sample.t_ms for sample in samples] == [100, 200, 300, 400]
     assert peer.requests[-1]["params"] == {"hz": 0}
+
+
+def test_loops_at_different_rates_do_not_disturb_each_other(peer: Peer) -> None:
+    with connect(peer.port, timeout=HANG) as device:
+        slow, quick = device.telemetry(hz=5), device.telemetry(hz=20)
+        peer.answers["telemetry.subscribe"] = lambda params: peer.sample(100) or params
+        next(slow)
+        peer.answers["telemetry.subscribe"] = lambda params: params
+        threading.Timer(0.1, lambda: [peer.sample(t_ms) for t_ms in range(150, 600, 50)]).start()
+        assert [next(quick).t_ms for _ in range(9)] == list(range(150, 600, 50))
+        assert [next(slow).t_ms for _ in range(2)] == [300, 500]
+        quick.close()
+        slow.close()
+    asked = [
+        request["params"]["hz"] for request in peer.requests if request["method"] == "telemetry.subscribe"
+    ]
+    assert asked == [5, 20, 5, 0]
+
+
+def test_also_when_that_was_over_before_anybody_listened(peer: Peer) -> None:
+    """Somebody pressed STOP at once: a loop that waits for this session's samples would never end."""
+    with connect(peer.port, timeout=HANG) as device:
+        device.start(level=3)
+        peer.state = "IDLE"
+        peer.event("state", "IDLE", reason="stop_button")
+        assert eventually(lambda: not device._keeper.active)
+
+        assert list(device.telemetry(hz=10)) == []
+
+        peer.answers["telemetry.subscribe"] = lambda params: peer.sample(100, state=0) or params
+        assert next(device.telemetry(hz=10)).t_ms == 100, "without a session it goes on"
+
+
+def test_the_tables_are_fetched_before_the_motor_runs(peer: Peer) -> None:
+    """A device faster than us would miss the heartbeat meanwhile."""
+    with connect(peer.port) as device:
+        device.start(level=3)
+        next_to = len(peer.requests)
+        with device.feed():
+            device.subscribe(10)
+    assert "schema" not in [request["method"] for request in peer.requests[next_to:]]
 
 
 def test_lost_samples_are_counted(peer: Peer) -> None:

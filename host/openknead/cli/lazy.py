@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from openknead.cli.examples import epilog
+
 # name → (module:attribute, line in the help); the order is the help's
 Commands = dict[str, tuple[str, str]]
 
@@ -27,6 +29,7 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{attribute} is no click command")
+        command.epilog = command.epilog or epilog(" ".join([*ctx.command_path.split()[1:], cmd_name]))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

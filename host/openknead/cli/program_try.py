@@ -100,10 +100,10 @@ def try_program(
     Exit code 0 when the program came to its end, 3 when a fault or a limit ended it.
     """
     from openknead.cli import follow, view
-    from openknead.cli.demo import massager_state, virtual_board
     from openknead.cli.keys import Keys
     from openknead.cli.session import hang_up_like_ctrl_c
     from openknead.device import connect
+    from openknead.virtual import massager_state, virtual_board
 
     hang_up_like_ctrl_c()
     found = _find(app, what)
