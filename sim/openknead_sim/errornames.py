@@ -9,9 +9,9 @@ import errno
 
 KNOWN = {
     ArithmeticError, AssertionError, AttributeError, BaseException, EOFError, Exception, GeneratorExit,
-    ImportError, IndentationError, IndexError, KeyError, KeyboardInterrupt, LookupError, MemoryError, NameError,
-    NotImplementedError, OSError, OverflowError, RuntimeError, StopAsyncIteration, StopIteration, SyntaxError,
-    SystemExit, TypeError, UnicodeError, ValueError, ZeroDivisionError,
+    ImportError, IndentationError, IndexError, KeyError, KeyboardInterrupt, LookupError, MemoryError,
+    NameError, NotImplementedError, OSError, OverflowError, RuntimeError, StopAsyncIteration, StopIteration,
+    SyntaxError, SystemExit, TypeError, UnicodeError, ValueError, ZeroDivisionError,
 }  # fmt: skip
 CPYTHONS = ("binascii", "builtins", "json.decoder", "re", "struct")  # modules that define others
 
