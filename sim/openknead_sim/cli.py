@@ -425,7 +425,7 @@ def _is_local(host: str) -> bool:
     import ipaddress
 
     try:
-        return host in ("", "localhost") or ipaddress.ip_address(host.strip("[]")).is_loopback
+        return host in ("", "localhost") or ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name
         return False
 
