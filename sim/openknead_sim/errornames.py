@@ -13,6 +13,12 @@ KNOWN = {
     NameError, NotImplementedError, OSError, OverflowError, RuntimeError, StopAsyncIteration, StopIteration,
     SyntaxError, SystemExit, TypeError, UnicodeError, ValueError, ZeroDivisionError,
 }  # fmt: skip
+# Of errors of the system it has these names (MICROPY_PY_ERRNO_LIST); others are told by number alone.
+SYMBOLS = {
+    "EPERM", "ENOENT", "EIO", "EBADF", "EAGAIN", "ENOMEM", "EACCES", "EEXIST", "ENODEV", "EISDIR", "EINVAL",
+    "EOPNOTSUPP", "EADDRINUSE", "ECONNABORTED", "ECONNRESET", "ENOBUFS", "ENOTCONN", "ETIMEDOUT",
+    "ECONNREFUSED", "EHOSTUNREACH", "EALREADY", "EINPROGRESS",
+}  # fmt: skip
 CPYTHONS = ("binascii", "builtins", "json.decoder", "re", "struct")  # modules that define others
 
 
@@ -32,8 +38,9 @@ def _name(kind: type) -> str:
 
 def _text(error: BaseException) -> str:
     arguments = error.args
-    if isinstance(error, OSError) and arguments and arguments[0] in errno.errorcode:
-        return f"[Errno {arguments[0]}] {errno.errorcode[arguments[0]]}"
+    if isinstance(error, OSError) and arguments and isinstance(arguments[0], int):
+        symbol = errno.errorcode.get(arguments[0])
+        return f"[Errno {arguments[0]}] {symbol}" if symbol in SYMBOLS else str(arguments[0])
     if isinstance(error, SyntaxError):
         return str(error.msg)
     if isinstance(error, KeyError) and len(arguments) == 1:

@@ -110,10 +110,10 @@ class Repl:
                 self._usb.put(typed)
 
     def _skip_sequence(self) -> None:
-        """The rest of an arrow key or its like: a bracket, digits, a last character."""
-        if self._usb.get() in b"[O":
-            while self._usb.get() in b"0123456789;":
-                pass
+        """The rest of what an arrow key or its like sends, as far as MicroPython knows such sequences."""
+        byte = self._usb.get()
+        if byte == ord("O") or (byte == ord("[") and self._usb.get() in b"0123456789"):
+            self._usb.get()
 
     def _paste(self) -> bytes | None:
         """What is pasted up to Ctrl-D; None after Ctrl-C."""

@@ -120,16 +120,16 @@ class Sandbox:
 
     def print_exception(self, error: BaseException, file: Any = None) -> None:
         """sys.print_exception: the traceback as MicroPython writes it, the board's own frames only."""
-        out = io.StringIO()
-        out.write("Traceback (most recent call last):\n")
+        lines = []
         for frame in traceback.extract_tb(error.__traceback__):
             path = _board_path(frame.filename)
             if path:
-                out.write(f'  File "{path}", line {frame.lineno}, in {frame.name}\n')
+                lines.append(f'  File "{path}", line {frame.lineno}, in {frame.name}\n')
         if isinstance(error, SyntaxError):
-            out.write(f'  File "{_board_path(error.filename or TYPED)}", line {error.lineno or 1}\n')
-        out.write(error_line(error) + "\n")
-        (file or self.stdout).write(out.getvalue())
+            lines.append(f'  File "{_board_path(error.filename or TYPED)}", line {error.lineno or 1}\n')
+        if lines:
+            lines.insert(0, "Traceback (most recent call last):\n")
+        (file or self.stdout).write("".join(lines) + error_line(error) + "\n")
 
     # -- imports ------------------------------------------------------------------------------------
 
