@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 import subprocess
 import sys
 import time
@@ -14,11 +13,11 @@ from typing import Any
 
 import serial
 from click.testing import CliRunner
-from openknead.handshake import install_command
+from openknead import connect
 from openknead_sim.cli import sim
 from openknead_sim.control import ask
 from openknead_sim.flash import Flash
-from openknead_sim.packaged import firmware_files, installed_files, new_flash
+from openknead_sim.packaged import firmware_files, firmware_folder, installed_files, new_flash
 from sim_process import PATIENCE_S, Process, call, opened, posix
 
 pytestmark = posix
@@ -39,10 +38,15 @@ def mpremote(port: str, *arguments: str) -> str:
 
 
 def install(port: str) -> None:
-    """What `knead` says how to install the firmware."""
-    command = shlex.split(install_command(port))
-    assert command[0] == "mpremote"
-    mpremote(port, *command[3:])
+    """Copy the firmware onto the board, as one does to a Pico."""
+    boot, main, package = (str(firmware_folder() / name) for name in ("boot.py", "main.py", "massager"))
+    mpremote(port, "fs", "cp", boot, main, ":", "+", "fs", "cp", "-r", package, ":", "+", "reset")
+
+
+def answer(port: str, method: str, **params: Any) -> Any:
+    """What the firmware answers, once it runs: a reset swallows what was sent before."""
+    with connect(port, timeout=PATIENCE_S) as device:
+        return device.call(method, **params)
 
 
 def state(board: Process) -> dict[str, Any]:
@@ -94,8 +98,7 @@ def test_it_stops_a_session_and_a_reset_brings_the_app_back(start):
     mpremote(board.port, "soft-reset")
     assert state(board)["at_prompt"] is True
     mpremote(board.port, "reset")
-    with opened(board.port) as port:
-        status = call(port, "status")
+    status = answer(board.port, "status")
     assert (status["state"], status["fault"]) == ("IDLE", None)
 
 
@@ -117,9 +120,7 @@ def test_a_blank_board_gets_its_firmware_as_a_pico_does(start, tmp_path):
     assert board.announced["firmware"] == "none"
     assert mpremote(board.port, "fs", "ls").splitlines() == ["ls :"]
     install(board.port)
-    with opened(board.port) as port:
-        assert call(port, "hello")["sim"] == "desktop"
-        assert call(port, "status")["fault"] is None
+    assert answer(board.port, "status")["fault"] is None
     assert board.end() == 0
     assert installed_files(Flash(path=path)) == firmware_files()
     assert start("--flash", str(path)).announced["firmware"] == "packaged"
@@ -136,10 +137,9 @@ def test_old_firmware_is_brought_up_to_date_and_its_settings_stay(start, tmp_pat
         call(port, "settings.set", values={"max_level": 7})
         call(port, "settings.save")
     install(board.port)
-    with opened(board.port) as port:
-        assert call(port, "hello")["firmware"] != "0.0.1"
-        assert call(port, "settings.get", name="max_level")["value"] == 7
-        assert call(port, "status")["fault"]["name"] == "firmware_changed"  # nobody announced it
+    assert answer(board.port, "hello")["firmware"] != "0.0.1"
+    assert answer(board.port, "settings.get", name="max_level")["value"] == 7
+    assert answer(board.port, "status")["fault"]["name"] == "firmware_changed"  # nobody announced it
 
 
 def test_the_boot_rom_takes_the_port_away_until_the_board_is_started_again(start):
@@ -150,8 +150,7 @@ def test_the_boot_rom_takes_the_port_away_until_the_board_is_started_again(start
     assert CliRunner().invoke(sim, ["inject", "brown_out"]).exit_code == 0
     while board.entry()["port"] is None:
         time.sleep(0.05)
-    with opened(board.entry()["port"]) as port:
-        assert call(port, "hello")["sim"] == "desktop"
+    assert answer(board.entry()["port"], "hello")["sim"] == "desktop"
     board.process.terminate()
     said = board.process.communicate()[1]
     assert re.search(r"boot ROM.*brown_out\nvirtual board on /dev/", said)
@@ -164,8 +163,7 @@ def test_it_works_over_tcp_as_well(start, tmp_path):
     sha256 = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     assert sha256 in mpremote(port, "resume", "fs", "sha256sum", ":copy")
     mpremote(port, "reset")
-    with opened(port) as link:
-        assert call(link, "hello")["sim"] == "desktop"
+    assert answer(port, "hello")["sim"] == "desktop"
 
 
 def test_no_code_runs_where_the_network_reaches_the_port(start):
@@ -175,4 +173,4 @@ def test_no_code_runs_where_the_network_reaches_the_port(start):
     assert "RuntimeError: the network can reach this port" in refused.stdout
     with opened(f"socket://127.0.0.1:{number}") as port:
         port.write(b"\r\x02\x04")
-        assert call(port, "hello")["sim"] == "desktop"
+    assert answer(f"socket://127.0.0.1:{number}", "hello")["sim"] == "desktop"
