@@ -294,7 +294,8 @@ class Channel:
 
     def _silence(self, method: str, call: _Call, timeout: float) -> OpenKneadError:
         port = self.link.port
-        if self._prompt:
+        tail = self._reader.tail  # a prompt shows our lines without their ends
+        if self._prompt or tail.startswith(b">>> ") or call.line.strip() in tail:
             return NotOpenKnead(
                 f"{port} is at a MicroPython prompt, OpenKnead does not run",
                 remedy=f"restart it: mpremote connect {port} reset, or Ctrl-D at the prompt",

@@ -69,17 +69,18 @@ class LineReader:
     """Cuts a byte stream into lines, whatever the pieces it arrives in.
 
     A line longer than `limit` bytes is dropped to its end and counted in `dropped`; memory stays bounded.
+    `tail` is what no line end has come for yet.
     """
 
     def __init__(self, limit: int = LINE_LIMIT) -> None:
         self.limit = limit
         self.dropped = 0
-        self._tail = b""
+        self.tail = b""
         self._skipping = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that `data` completes, without line ends, empty ones left out."""
-        *whole, rest = (self._tail + data).split(b"\n")
+        *whole, rest = (self.tail + data).split(b"\n")
         if self._skipping:
             if not whole:
                 return []
@@ -96,5 +97,5 @@ class LineReader:
             self.dropped += 1
             self._skipping = True
             rest = b""
-        self._tail = rest
+        self.tail = rest
         return lines

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from .flash import Flash
     from .inject import Value
     from .links import Link
     from .server import Server
@@ -24,6 +25,7 @@ HANDS = {
 PARTS = ("motor", "winding", "driver", "handle")
 BUTTON_NAMES = ("plus", "minus", "mode", "stop")
 LATEST_S = 86_400.0
+OPEN_TO_ALL = "the network can reach this port: its prompt runs no code, which could do here what you can"
 WIDE = 180  # columns of a table that nobody looks at on a terminal
 
 
@@ -81,8 +83,12 @@ class Timed(click.ParamType[tuple[str, "Value", float]]):
 @click.option("--as-shipped", is_flag=True, help="Remote start off, as on a new board.")
 @click.option("--seed", type=int, default=0, help="Serial number, noise, rotor position; default 0.")
 @click.option(
-    "--flash", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep the flash here."
+    "--flash",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep the flash here: settings, journal, and the firmware on it.",
 )
+@click.option("--blank", is_flag=True, help="A new board without firmware: MicroPython's prompt.")
 @click.option("--no-tach", is_flag=True, help="A massager without a tachometer.")
 @click.option("--hand", type=click.Choice(list(HANDS)), default="stroke", help="What presses on the pad.")
 @click.option(
@@ -292,42 +298,42 @@ def _serve(
     as_shipped: bool,
     seed: int,
     flash: Path | None,
+    blank: bool,
     no_tach: bool,
     hand: str,
     ambient_c: float,
     charge_pct: float,
     injections: tuple[tuple[str, Value, float], ...],
 ) -> None:
-    from .flash import Flash
     from .inject import begin
-    from .packaged import firmware_files, new_flash
     from .plant import Plant
+    from .rpc import RpcError
     from .server import Server, stopped_by_signals
-    from .virtual import SETTLE_MS, VirtualBoard
+    from .virtual import SETTLE_MS, NotRunning, VirtualBoard
 
-    make_link = _links(tcp)
-    old = flash is not None and flash.exists()
-    try:
-        storage = Flash(path=flash) if old else new_flash(path=flash)
-    except ValueError as e:
-        raise click.ClickException(f"{flash}: {e}") from e
-    if old:  # settings stay, the firmware is this version's
-        for name, content in firmware_files().items():
-            if storage.read_file("/" + name) != content:
-                storage.write_file("/" + name, content)
+    make_link, refusal = _links(tcp)
+    storage = _flash(flash, blank)
     plant = Plant(seed=seed, ppr=0 if no_tach else 1, soc=charge_pct / 100)
     plant.hand = _hand(hand, seed)
     plant.heat.ambient_c = ambient_c
     plant.heat.soak(ambient_c)
-    board = VirtualBoard(seed, remote_start=not as_shipped, flash=storage, plant=plant)
+    firmware = _firmware(storage)
+    runs = firmware != "none"
+    board = VirtualBoard(seed, remote_start=runs and not as_shipped, flash=storage, plant=plant)
+    board.repl.refusal = refusal
     if no_tach:
         begin(board, "tach_cut")
-    board.power_on()
-    board.run_ms(SETTLE_MS)
-    if no_tach:
-        board.rpc("settings.set", values={"tach_ppr": 0})
-        board.receive()
-    server = Server(board, make_link, speed)
+    try:
+        board.power_on()
+        board.run_ms(SETTLE_MS)
+        if no_tach and runs:
+            board.rpc("settings.set", values={"tach_ppr": 0})
+            board.receive()
+    except (NotRunning, RpcError) as e:
+        if firmware == "packaged":
+            raise
+        click.echo(f"the firmware on {flash} does not do as this version's: {e}", err=True)
+    server = Server(board, make_link, speed, lambda line: click.echo(line, err=True))
     with stopped_by_signals(server):
         try:
             server.plug()
@@ -335,8 +341,33 @@ def _serve(
             raise click.ClickException(f"cannot serve: {e}") from e
         for name, value, at_s in injections:
             _plan(server, name, value, at_s)
-        _announce(server, as_json, as_shipped)
+        _announce(server, as_json, as_shipped, firmware)
         server.serve()
+
+
+def _flash(path: Path | None, blank: bool) -> Flash:
+    """The flash to run on: what the file keeps, or a new one."""
+    from .flash import Flash
+    from .packaged import new_flash
+
+    if path is None or not path.exists():
+        return new_flash({} if blank else None, path)
+    if blank:
+        raise click.UsageError(f"{path} holds a board's flash already: --blank wants a name that is free")
+    try:
+        return Flash(path=path)
+    except ValueError as e:
+        raise click.ClickException(f"{path}: {e}") from e
+
+
+def _firmware(flash: Flash) -> str:
+    """Which firmware is on it: "packaged" (this version's, to the byte), "other" or "none"."""
+    from .packaged import firmware_files, installed_files
+
+    files = installed_files(flash)
+    if "main.py" not in files:
+        return "none"
+    return "packaged" if files == firmware_files() else "other"
 
 
 def _plan(server: Server, name: str, value: Value, at_s: float) -> None:
@@ -351,32 +382,52 @@ def _plan(server: Server, name: str, value: Value, at_s: float) -> None:
     server.at(server.board.chip.clock_us + round(at_s * 1e6), act)
 
 
-def _announce(server: Any, as_json: bool, as_shipped: bool) -> None:
+def _announce(server: Server, as_json: bool, as_shipped: bool, firmware: str) -> None:
     import os
 
+    from openknead.handshake import install_command
+
+    port = str(server.port)
     if as_json:
-        click.echo(jsonlib.dumps({"port": server.port, "pid": os.getpid(), "control": server.control}))
+        announced = {"port": port, "pid": os.getpid(), "control": server.control, "firmware": firmware}
+        click.echo(jsonlib.dumps(announced))
         return
-    port = server.port
     click.echo(f"virtual board on {port}")
+    if firmware == "none":
+        click.echo(f"It has MicroPython only: mpremote connect {port}")
+        click.echo(f"Install the firmware: {install_command(port)}")
+    elif firmware == "other":
+        click.echo("Its flash holds other firmware than this version's, and runs it.")
+        click.echo(f"Bring it up to date: {install_command(port)}")
     click.echo("In another terminal: knead status · knead start --level 3 --minutes 5 · knead watch")
     click.echo(f"or any terminal program, e.g. pyserial-miniterm {port} 115200")
     click.echo("Its buttons: knead sim press plus|minus|mode|stop [--hold SECONDS]")
     click.echo("What can fail: knead sim inject --list")
-    if as_shipped:
+    if as_shipped or firmware == "none":
         click.echo("Remote start is off, as on a new board. Turn it on: knead sim press mode --hold 3.5")
     click.echo("Ctrl-C ends it.")
 
 
-def _links(tcp: str | None) -> Callable[[], Link]:
+def _links(tcp: str | None) -> tuple[Callable[[], Link], str]:
+    """What makes the port; why the prompt runs nothing there, empty when it does."""
     from .links import PtyLink, TcpLink, has_pty
 
     if tcp is None and has_pty():
-        return PtyLink
+        return PtyLink, ""
     host, colon, number = (tcp or "127.0.0.1:0").rpartition(":")
     if not colon or not number.isdigit() or int(number) > 65535:
         raise click.UsageError(f"--tcp takes HOST:PORT, not {tcp!r}")
-    return lambda: TcpLink(host or "127.0.0.1", int(number))
+    return lambda: TcpLink(host or "127.0.0.1", int(number)), "" if _is_local(host) else OPEN_TO_ALL
+
+
+def _is_local(host: str) -> bool:
+    """Whether only this machine can reach a port there."""
+    import ipaddress
+
+    try:
+        return host in ("", "localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
 
 
 def _hand(name: str, seed: int) -> Any:

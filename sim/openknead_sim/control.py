@@ -119,6 +119,7 @@ class Control:
             "powered": board.powered,
             "boots": board.boots,
             "at_prompt": board.at_prompt,
+            "bootsel": board.bootsel,
             "motor_duty": board.rig.duty,
             "motor_enabled": board.rig.enabled,
             "rate_opm": plant.rate_opm,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,6 +154,13 @@ class Flash:
             self._fs.mount()
             self.formatted = True
         self.chip.busy_us = 0
+
+    def soft_reset(self) -> None:
+        """What MicroPython does at a soft reset: close what was left open, start from the root again."""
+        for file in tuple(self._open):
+            with suppress(OSError):
+                file.close()
+        self.cwd = "/"
 
     def save(self) -> None:
         """Write the image to `path`, if there is one."""

@@ -31,6 +31,19 @@ def firmware_files() -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.is_file()}
 
 
+def installed_files(flash: Flash) -> dict[str, bytes]:
+    """Those on a board's flash, in the same form: with files that no longer belong to the firmware."""
+    found = {}
+    for folder in ("", "massager/", "massager/programs/"):
+        try:
+            names = [name for name, kind, *_ in flash.ilistdir("/" + folder) if kind == 0x8000]
+        except OSError:  # no such folder
+            continue
+        for name in names if folder else {"boot.py", "main.py"}.intersection(names):
+            found[folder + name] = flash.read_file(f"/{folder}{name}") or b""
+    return found
+
+
 def new_flash(files: dict[str, bytes] | None = None, path: Path | None = None) -> Flash:
     """A freshly formatted flash with `files` (default: the packaged firmware) installed."""
     if files is None:

@@ -1,24 +1,30 @@
 """Sandbox: runs a board's MicroPython source on CPython, from the board's own flash.
 
 Each boot has its own modules, its own `open` and its own imports, so that many boards live in one process.
-Modules that mean the same on both Pythons (json, struct, …) are CPython's.
+Modules that mean the same on both Pythons (json, struct, …) are CPython's. It is no jail: code that wants to
+reach the machine it runs on can.
 """
 
 from __future__ import annotations
 
 import builtins
-import hashlib
 import importlib
 import io
 import traceback
-from collections import OrderedDict, namedtuple
+from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, ModuleType, SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from greenlet import GreenletExit  # type: ignore[import-untyped]
+
 from . import modules
+from .chip import SPIN_READINGS, Reset
+from .errornames import error_line
+from .flash import PowerCut
 from .packaged import firmware_folder
+from .sources import REPL_PRINT, TURN, TYPED, compile_file, compile_typed
 from .usb import TextInput, TextOutput
 
 if TYPE_CHECKING:
@@ -26,27 +32,32 @@ if TYPE_CHECKING:
     from .flash import Flash
 
 # The same on CPython as far as firmware goes.
-SHARED = frozenset(("array", "binascii", "cmath", "collections", "errno", "hashlib", "heapq", "io", "json"))
+SHARED = frozenset(("array", "binascii", "cmath", "collections", "errno", "hashlib", "heapq", "json"))
 SHARED |= frozenset(("math", "random", "re", "struct"))
+# These would talk to the simulator's own terminal, or close it.
+MISSING = ("breakpoint", "copyright", "credits", "exit", "license", "quit")
+VERSION = "1.24.1"  # the MicroPython that is simulated
+MACHINE = "Simulated board with RP2040"
 HEAP_BYTES = 233_664  # of a Pico with MicroPython 1.24.1; CPython's heap is no measure
-
-_codes: OrderedDict[tuple[str, bytes], CodeType] = OrderedDict()
-_CODES_KEPT = 512
+HELP = """A virtual board of OpenKnead: code runs on CPython, with MicroPython's modules simulated.
+Ctrl-A: raw REPL (for mpremote), Ctrl-C: interrupt, Ctrl-D: soft reset, Ctrl-E: paste mode."""
 
 
 class Sandbox:
-    """The Python of one boot of one board. `run` executes a file of the flash as MicroPython runs main.py."""
+    """The Python of one boot of one board. boot.py, main.py and what is typed at the prompt share `main`."""
 
     def __init__(self, chip: Chip, flash: Flash) -> None:
         self._chip = chip
         self._flash = flash
         self._loaded: dict[str, ModuleType] = {}
         self.stdout = TextOutput(chip.usb)
-        self._builtins = dict(vars(builtins))
-        self._builtins.update(
-            open=flash.open, __import__=self._import, print=self._print, input=self._no_input,
-            ptr8=_same, ptr16=_same, ptr32=_same, uint=_same,
-        )  # fmt: skip
+        self._path = ["", ".frozen", "/lib"]
+        self._builtins = {name: value for name, value in vars(builtins).items() if name not in MISSING}
+        self._builtins.update({
+            "open": flash.open, "__import__": self._import, "print": self._print, "input": self._no_input,
+            "help": lambda *_about: self._print(HELP), TURN: self._turn, REPL_PRINT: self._repl_print,
+            "ptr8": _same, "ptr16": _same, "ptr32": _same, "uint": _same,
+        })  # fmt: skip
         simulated: dict[str, dict[str, Any]] = {
             "machine": modules.machine_names(chip, "desktop"),
             "rp2": modules.rp2_names(chip),
@@ -56,33 +67,69 @@ class Sandbox:
             "gc": _gc_names(chip),
             "sys": self._sys(),
             "os": self._os(),
+            "vfs": {},  # asked for, and done without, by `mpremote df`
+            "io": {n: getattr(io, n) for n in ("BytesIO", "IOBase", "StringIO")} | {"open": flash.open},
+            "__main__": {},
         }
         for name, names in simulated.items():
             self._loaded[name] = module = ModuleType(name)
             vars(module).update(names)
+        self.main = vars(self._loaded["__main__"])
 
-    def run(self, path: str) -> bool:
-        """Run a file of the flash; False when there is none. Raises what it raises."""
+    def run_file(self, path: str) -> bool:
+        """Run a file of the flash, if there is one, as MicroPython runs main.py. See `execute`."""
         source = self._flash.read_file(path)
         if source is None:
-            return False
-        namespace = {"__name__": "__main__", "__builtins__": self._builtins}
-        exec(_compile(path.lstrip("/"), source), namespace)
-        return True
+            return True
+        return self.execute(lambda: self._exec(compile_file(path.lstrip("/"), source)))
+
+    def run_typed(self, source: bytes, *, interactive: bool = False, end: bytes = b"") -> bool:
+        """Run what came over the prompt; `interactive` shows the values of expressions. See `execute`."""
+        return self.execute(lambda: self._exec(compile_typed(source, interactive)), end)
+
+    def execute(self, act: Callable[[], object], end: bytes = b"") -> bool:
+        """Call act() as MicroPython runs code: Ctrl-C interrupts it, an exception is printed.
+
+        end: sent after what it printed, and again after its exception. False: it asked for a soft reset.
+        """
+        chip = self._chip
+        error: BaseException | None = None
+        chip.interrupt_char = 3
+        try:
+            act()
+        except (GreenletExit, PowerCut, Reset):  # the board's, not the code's
+            raise
+        except BaseException as e:
+            error = e
+        chip.interrupt_char = -1
+        chip.interrupt = False
+        chip.usb.put(end)
+        leaves = isinstance(error, SystemExit)
+        if error is not None and not leaves:
+            self.print_exception(error)
+        chip.usb.put(end)
+        return not leaves
+
+    def _exec(self, code: Any) -> None:
+        self.main["__builtins__"] = self._builtins  # each time: whoever deletes them would get CPython's
+        exec(code, self.main)
 
     def module(self, name: str) -> ModuleType:
         """A module that the firmware has imported, or that can be imported, by its full name."""
         return self._load(name)
 
     def print_exception(self, error: BaseException, file: Any = None) -> None:
-        """sys.print_exception: the traceback, the firmware's own frames only."""
-        out = io.StringIO()
-        out.write("Traceback (most recent call last):\n")
+        """sys.print_exception: the traceback as MicroPython writes it, the board's own frames only."""
+        lines = []
         for frame in traceback.extract_tb(error.__traceback__):
-            if frame.filename.endswith(".py") and not frame.filename.startswith(_OWN_FOLDER):
-                out.write(f'  File "{_board_path(frame.filename)}", line {frame.lineno}, in {frame.name}\n')
-        out.write("".join(traceback.format_exception_only(error)).splitlines()[-1] + "\n")
-        (file or self.stdout).write(out.getvalue())
+            path = _board_path(frame.filename)
+            if path:
+                lines.append(f'  File "{path}", line {frame.lineno}, in {frame.name}\n')
+        if isinstance(error, SyntaxError):
+            lines.append(f'  File "{_board_path(error.filename or TYPED)}", line {error.lineno or 1}\n')
+        if lines:
+            lines.insert(0, "Traceback (most recent call last):\n")
+        (file or self.stdout).write("".join(lines) + error_line(error) + "\n")
 
     # -- imports ------------------------------------------------------------------------------------
 
@@ -121,34 +168,47 @@ class Sandbox:
         return module
 
     def _load_from_flash(self, name: str) -> ModuleType:
-        stem = "/" + name.replace(".", "/")
-        for path in (stem + "/__init__.py", stem + ".py"):
-            source = self._flash.read_file(path)
-            if source is not None:
+        parent, _, last = name.rpartition(".")
+        folders = [vars(self._loaded[parent]).get("__path__")] if parent else self._path
+        for folder in folders:
+            found = self._find(f"{folder}/{last}" if folder else last) if folder is not None else None
+            if found:
                 break
         else:
-            try:
-                folder = bool(self._flash.stat(stem)[0] & 0x4000)
-            except OSError:
-                folder = False
-            if not folder:
-                raise ImportError(f"no module named '{name}'")
-            path, source = stem, b""
-        is_package = path != stem + ".py"
+            raise ImportError(f"no module named '{name}'")
+        path, source, package = found
         module = ModuleType(name)
         names = vars(module)
         names["__builtins__"] = self._builtins
-        names["__file__"] = path.lstrip("/")
-        names["__package__"] = name if is_package else name.rpartition(".")[0]
-        if is_package:
-            names["__path__"] = stem.lstrip("/")
+        names["__file__"] = path
+        names["__package__"] = name if package else parent
+        if package:
+            names["__path__"] = package
         self._loaded[name] = module
         try:
-            exec(_compile(path.lstrip("/"), source), names)
+            exec(compile_file(path, source), names)
         except BaseException:
             del self._loaded[name]
             raise
         return module
+
+    def _find(self, stem: str) -> tuple[str, bytes, str | None] | None:
+        """A module's file, its source, and its folder if it is a package. Raises ImportError for a .mpy."""
+        flash = self._flash
+        stem = flash.resolve(stem).lstrip("/")
+        for path, package in ((f"{stem}/__init__", stem), (stem, None)):
+            source = flash.read_file(f"/{path}.py")
+            if source is not None:
+                return f"{path}.py", source, package
+            if flash.read_file(f"/{path}.mpy") is not None:
+                raise ImportError(
+                    f"{path}.mpy is precompiled for MicroPython: a virtual board runs on CPython "
+                    f"and needs {path}.py"
+                )
+        try:
+            return (stem, b"", stem) if flash.stat(f"/{stem}")[0] & 0x4000 else None
+        except OSError:
+            return None
 
     # -- MicroPython's own modules ------------------------------------------------------------------
 
@@ -161,14 +221,16 @@ class Sandbox:
             "stdout": self.stdout,
             "stderr": self.stdout,
             "implementation": SimpleNamespace(
-                name="micropython", version=(1, 24, 1, ""), _machine="Simulated board with RP2040", _mpy=4870
+                name="micropython",
+                version=(*map(int, VERSION.split(".")), ""),
+                _machine=MACHINE,  # and no _mpy: it cannot run such files
             ),
             "platform": "rp2",
-            "version": "3.4.0; MicroPython, simulated",
+            "version": f"3.4.0; MicroPython v{VERSION}, simulated",
             "byteorder": "little",
             "maxsize": 0x7FFFFFFF,
             "modules": self._loaded,
-            "path": ["", "/lib"],
+            "path": self._path,
             "argv": [],
             "exit": leave,
             "print_exception": self.print_exception,
@@ -177,7 +239,7 @@ class Sandbox:
     def _os(self) -> dict[str, Any]:
         f = self._flash
         uname = namedtuple("uname", "sysname nodename release version machine")
-        answer = uname("rp2", "rp2", "1.24.1", "simulated", "Simulated board with RP2040")
+        answer = uname("rp2", "rp2", VERSION, "simulated", MACHINE)
         calls: tuple[Callable[..., Any], ...] = (
             f.listdir, f.ilistdir, f.stat, f.statvfs, f.rename, f.remove, f.mkdir, f.chdir, f.getcwd, f.sync,
         )  # fmt: skip
@@ -204,6 +266,19 @@ class Sandbox:
     def _print(self, *values: object, sep: str = " ", end: str = "\n", file: Any = None) -> None:
         (file or self.stdout).write(sep.join(map(str, values)) + end)
 
+    def _repl_print(self, value: object) -> None:
+        if value is not None:
+            self._builtins["_"] = value
+            self._print(repr(value))
+
+    def _turn(self) -> bool:
+        """A turn of a loop: a microsecond each, once there were many without a wait."""
+        chip = self._chip
+        chip.spins += 1
+        if chip.spins > SPIN_READINGS:
+            chip.spin()
+        return True
+
     def _no_input(self, prompt: str = "") -> str:
         raise NotImplementedError("input() is not simulated: firmware reads sys.stdin")
 
@@ -228,28 +303,12 @@ def _nothing(*_arguments: Any) -> None:
     return None
 
 
-def _compile(path: str, source: bytes) -> CodeType:
-    """Code of a file, cached by path and content; named after the packaged file when it is the same."""
-    key = (path, hashlib.sha256(source).digest())
-    code = _codes.get(key)
-    if code is None:
-        try:
-            packaged = firmware_folder() / path
-            name = str(packaged) if packaged.read_bytes() == source else path
-        except OSError:
-            name = path
-        code = compile(source, name, "exec", dont_inherit=True)
-        _codes[key] = code
-        if len(_codes) > _CODES_KEPT:
-            _codes.popitem(last=False)
-    return code
-
-
-_OWN_FOLDER = str(Path(__file__).resolve().parent)
-
-
-def _board_path(filename: str) -> str:
+def _board_path(filename: str) -> str | None:
+    """A frame's file as the board has it; None when it is no code of the board's."""
+    path = Path(filename)
+    if not path.is_absolute():
+        return filename if filename == TYPED or path.suffix == ".py" else None
     try:
-        return Path(filename).relative_to(firmware_folder()).as_posix()
+        return path.relative_to(firmware_folder()).as_posix()
     except (OSError, ValueError):
-        return filename
+        return None

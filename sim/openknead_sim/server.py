@@ -27,15 +27,29 @@ from .virtual import VirtualBoard
 IDLE_S = 0.01  # longest nap in real time: a tick
 FAST_NAP_S = 0.001  # the same at a speed-up
 HOLD_NAP_S = 0.0001  # while the host is about to read
+BOOT_ROM = (
+    "The board waits in its boot ROM, and its port has gone. A real one shows a drive now; a virtual one has "
+    "none, its MicroPython is built in. Start it again: knead sim inject brown_out"
+)
 BACKLOG_BYTES = 4096  # input that the firmware has not taken; more stays with the host's system
 
 
 class Server:
-    """A board, its port (made by `make_link`, again after each `plug`), its control channel and run file."""
+    """A board, its port (made by `make_link`, again after each `plug`), its control channel and run file.
 
-    def __init__(self, board: VirtualBoard, make_link: Callable[[], Link], speed: float = 1.0) -> None:
+    tell: called with a line for whoever watches, when the port goes or comes without their doing.
+    """
+
+    def __init__(
+        self,
+        board: VirtualBoard,
+        make_link: Callable[[], Link],
+        speed: float = 1.0,
+        tell: Callable[[str], object] = lambda line: None,
+    ) -> None:
         self.board = board
         self._make_link = make_link
+        self._tell = tell
         self._pace = Pace(speed)
         self._selector = selectors.DefaultSelector()
         self._watched: dict[int | socket.socket, bool] = {}
@@ -46,7 +60,7 @@ class Server:
         self._later: list[tuple[int, socket.socket, dict[str, Any]]] = []
         self._plan: list[tuple[int, Callable[[], object]]] = []
         self._link: Link | None = None
-        self._cut = False  # the cable is out because that was injected
+        self._gone = False  # the port is, because the cable was cut or the chip waits in its boot ROM
         self._saved_at = board.flash.chip.operations
         self._stop = False
         self._wake, self._alarm = socket.socketpair()
@@ -139,14 +153,18 @@ class Server:
             act()
 
     def _follow_cable(self) -> None:
-        """An injected cable break takes the port away, as a hand at the plug does."""
-        cut = "serial_dropped" in inject.injected(self.board)
-        if cut and self._link is not None:
-            self._cut = True
+        """An injected cable break takes the port away, as a hand at the plug does; so does the boot ROM."""
+        bootsel = self.board.bootsel
+        gone = bootsel or "serial_dropped" in inject.injected(self.board)
+        if gone and self._link is not None:
+            self._gone = True
             self.unplug()
-        elif self._cut and not cut:
-            self._cut = False
+            if bootsel:
+                self._tell(BOOT_ROM)
+        elif self._gone and not gone:
+            self._gone = False
             self.plug()
+            self._tell(f"virtual board on {self.port}")
 
     def _hear(self) -> None:
         if self._link is None:

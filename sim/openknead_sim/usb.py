@@ -148,7 +148,7 @@ class Usb:
         n = len(data)
         if self._flowing and not self._chip.dead:  # one byte at a time: the way has to be short
             self._out += data
-            if data[-1] == NEWLINE and self.on_line:
+            if n and data[-1] == NEWLINE and self.on_line:
                 self.on_line()
             return n
         if self._chip.dead or not self._connected or not n:

@@ -19,12 +19,11 @@ from .crc import unframed
 from .flash import Flash, PowerCut
 from .packaged import new_flash
 from .plant import Hand, Plant
+from .repl import Repl
 from .rig import Rig
 from .rpc import request, result
 from .sandbox import Sandbox
 
-BANNER = "MicroPython, simulated by OpenKnead; no interpreter here. Ctrl-D: soft reset.\r\n>>> "
-NO_INTERPRETER = "this virtual board has no Python prompt: Ctrl-D runs its firmware again\r\n>>> "
 STEP_MS = 10  # how often run_until looks, unless told otherwise
 RPC_STEP_MS = 1
 EXITS = 100  # how often firmware that is being unwound is asked to go before it is left lying
@@ -44,7 +43,7 @@ class VirtualBoard:
     with the packaged firmware; plant: another massager; start_us: where the clock begins, in microseconds, if
     not at 0 or where the plant is, for runs over a wrap: ticks_us wraps at multiples of 1 << 30, ticks_ms at
     multiples of 1000 << 30.
-    Open to everybody: chip (pins, ADC, serial), rig (buttons, LED), plant, flash.
+    Open to everybody: chip (pins, ADC, serial), rig (buttons, LED), plant, flash, repl.
     """
 
     def __init__(
@@ -64,6 +63,7 @@ class VirtualBoard:
             self.plant.hand = hand
         self.chip.clock_us = self.chip.world_us = self.plant.t_us  # a plant may have a past
         self.rig = Rig(self.chip, self.plant)
+        self.repl = Repl(self.chip)
         self.flash = flash or new_flash()
         self.sandbox: Sandbox | None = None
         self.powered = False
@@ -231,6 +231,7 @@ class VirtualBoard:
         self._reset_cause = None
         self.powered = True
         self.bootsel = False
+        self.repl.raw = False
         self._firmware = greenlet(self._boot)
 
     def _run_to(self, until_us: int) -> None:
@@ -267,38 +268,13 @@ class VirtualBoard:
         while True:
             self.boots += 1
             self.at_prompt = False
-            self.sandbox = Sandbox(self.chip, self.flash)
-            if self._run_file("/boot.py") and self._run_file("/main.py"):
+            self.sandbox = sandbox = Sandbox(self.chip, self.flash)
+            if sandbox.run_file("/boot.py") and (self.repl.raw or sandbox.run_file("/main.py")):
                 self.at_prompt = True
-                self._prompt()
+                self.repl.run(sandbox)
             self.chip.usb.put(b"MPY: soft reboot\r\n")
+            self.flash.soft_reset()
             self.chip.soft_reset()
-
-    def _run_file(self, path: str) -> bool:
-        """Run a file as MicroPython does at boot; False: it asked for a soft reset."""
-        assert self.sandbox is not None
-        self.chip.interrupt_char = 3
-        try:
-            self.sandbox.run(path)
-        except SystemExit:
-            return False
-        except (Exception, KeyboardInterrupt) as e:
-            self.sandbox.print_exception(e)
-        return True
-
-    def _prompt(self) -> None:
-        """The REPL that is none, until Ctrl-D."""
-        usb = self.chip.usb
-        self.chip.interrupt_char = -1
-        usb.put(BANNER.encode())
-        while True:
-            byte = usb.get()
-            if byte == 4:
-                return
-            if byte == 3:
-                usb.put(b"\r\n>>> ")
-            elif byte in b"\r\n\x01":
-                usb.put(NO_INTERPRETER.encode())
 
     def _stop_here(self) -> None:
         self._stopped = True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from host_peer import Knead, Peer, Result
 from hypothesis import settings
+from sim_process import Process
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")
@@ -40,3 +42,26 @@ def knead(peer: Peer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         return code, out, err
 
     return command
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for run files of this test alone."""
+    monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def start(run_dir: Path) -> Iterator[Any]:
+    """Function: start a virtual board with these options, as a process; killed at the end."""
+    processes: list[Process] = []
+
+    def begin(*options: str) -> Process:
+        processes.append(Process(*options))
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        if process.process.poll() is None:
+            process.process.kill()
+        process.process.communicate()

@@ -191,9 +191,9 @@ def test_the_simulator_runs_the_firmware_but_never_imports_it() -> None:
         assert not {other.split(".")[0] for other in imported} & {"massager", "boot", "main"}, name
 
 
-def test_the_simulator_uses_only_the_hosts_run_folder() -> None:
+def test_the_simulator_uses_only_the_hosts_run_folder_and_its_way_to_install() -> None:
     used = {other for edges in graph(SIM).values() for other in edges if other.split(".")[0] == "openknead"}
-    assert used <= {"openknead.rundir"}
+    assert used <= {"openknead.rundir", "openknead.handshake"}
 
 
 def test_the_simulated_pins_are_the_boards(pins: dict[str, int]) -> None:

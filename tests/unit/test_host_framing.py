@@ -95,7 +95,7 @@ def test_noise_costs_no_memory_and_no_later_line(noise: list[bytes]) -> None:
     reader = LineReader(limit=256)
     for piece in noise:
         assert all(len(line) <= 256 for line in reader.feed(piece))
-        assert len(reader._tail) <= 256
+        assert len(reader.tail) <= 256
 
     reader.feed(b"\n")
 

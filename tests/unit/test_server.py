@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,81 +16,18 @@ import serial
 from click.testing import CliRunner
 from openknead_sim.cli import sim
 from openknead_sim.control import ControlError, ask
-from openknead_sim.crc import framed, unframed
+from openknead_sim.flash import Flash
+from openknead_sim.packaged import new_flash
 from openknead_sim.runfile import running
+from sim_process import PATIENCE_S, Process, call, opened, posix
 
-PATIENCE_S = 30.0
-posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals and signals")
-
-
-class Process:
-    """`python -m openknead_sim` with its announcement read."""
-
-    def __init__(self, *options: str) -> None:
-        command = [sys.executable, "-m", "openknead_sim", "--json", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, self.process.communicate()[1]
-        self.announced: dict[str, Any] = json.loads(line)
-        self.port: str = self.announced["port"]
-
-    @property
-    def run_file(self) -> Path:
-        return Path(os.environ["OPENKNEAD_RUN_DIR"]) / "boards" / f"{self.process.pid}.json"
-
-    def entry(self) -> dict[str, Any]:
-        return dict(json.loads(self.run_file.read_text()))
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        try:
-            return self.process.wait(PATIENCE_S)
-        finally:
-            self.process.communicate()
-
-
-@pytest.fixture(autouse=True)
-def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def start() -> Iterator[Any]:
-    processes: list[Process] = []
-
-    def begin(*options: str) -> Process:
-        processes.append(Process(*options))
-        return processes[-1]
-
-    yield begin
-    for process in processes:
-        if process.process.poll() is None:
-            process.process.kill()
-        process.process.communicate()
-
-
-def call(port: serial.SerialBase, method: str, **params: Any) -> Any:
-    """One request and its reply; other lines are skipped."""
-    port.write(framed({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        line = port.readline()
-        message = json.loads(unframed(line)) if line.startswith(b"{") else {}
-        if message.get("id") == 1:
-            return message.get("result", message.get("error"))
-    pytest.fail(f"no reply to {method}")
+pytestmark = pytest.mark.usefixtures("run_dir")
 
 
 def _use(port: serial.SerialBase) -> None:
     for _ in range(100):
         port.write(b"\n")
         port.read(1)
-
-
-def opened(port: str) -> Any:
-    return serial.serial_for_url(port, 115200, timeout=PATIENCE_S)
 
 
 @posix
@@ -250,8 +184,43 @@ def test_the_flash_file_keeps_settings_over_runs(start, tmp_path):
         assert call(port, "settings.save")["sequence"] == 1
     board.end()
     board = start(*options)
+    assert board.announced["firmware"] == "packaged"
     with opened(board.port) as port:
         assert call(port, "settings.get", name="max_level")["value"] == 7
+
+
+def test_the_flash_file_keeps_the_firmware_on_it(start, tmp_path):
+    path = tmp_path / "board.flash"
+    old = new_flash(path=path)
+    old.write_file("/massager/__init__.py", b'VERSION = "0.0.1"\n')
+    old.save()
+    board = start("--tcp", "--flash", str(path))
+    assert board.announced["firmware"] == "other"
+    with opened(board.port) as port:
+        assert call(port, "hello")["firmware"] == "0.0.1"
+    board.end()
+    assert Flash(path=path).read_file("/massager/__init__.py") == b'VERSION = "0.0.1"\n'
+
+
+def test_firmware_that_answers_nothing_is_served_all_the_same(start, tmp_path):
+    path = tmp_path / "board.flash"
+    new_flash({"main.py": b"print('hello, world')"}, path).save()
+    board = start("--tcp", "--flash", str(path))
+    with opened(board.port) as port:
+        port.write(b"\r")
+        assert port.read_until(b">>> ").endswith(b">>> ")
+    board.process.terminate()
+    assert "no reply to status" in board.process.communicate()[1]
+
+
+def test_blank_never_overwrites_a_flash_that_is_there(tmp_path):
+    path = tmp_path / "board.flash"
+    new_flash(path=path).save()
+    before = path.read_bytes()
+    result = CliRunner().invoke(sim, ["--tcp", "--blank", "--flash", str(path)])
+    assert result.exit_code == 2
+    assert "holds a board's flash already" in result.output
+    assert path.read_bytes() == before
 
 
 def test_a_flash_file_that_is_none_is_refused(tmp_path):

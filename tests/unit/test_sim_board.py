@@ -146,15 +146,6 @@ def test_ctrl_c_interrupts_the_firmware_and_leaves_a_prompt():
     assert board.at_prompt
 
 
-def test_the_prompt_says_that_there_is_no_interpreter():
-    board = board_with("pass")
-    board.run_ms(1)
-    text(board)
-    board.send(b"print(1)\r")
-    board.run_ms(1)
-    assert "no Python prompt" in text(board)
-
-
 def test_ctrl_d_at_the_prompt_runs_boot_and_main_again_and_keeps_the_pwm():
     board = board_with(PWM_ON, boot="print('booting')")
     board.run_ms(50)
