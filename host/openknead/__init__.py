@@ -20,10 +20,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from openknead.device import Device, connect
     from openknead.errors import (
+        ConfirmNeeded,
         DeviceError,
         DeviceRestarted,
         DeviceTimeout,
         LinkLost,
+        NotConfirmed,
         NotOffered,
         OpenKneadError,
         PortBusy,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from openknead.selftest import SelftestCase, SelftestReport
 
 _HOME = {
+    "ConfirmNeeded": "errors",
     "Device": "device",
     "DeviceError": "errors",
     "DeviceRestarted": "errors",
@@ -44,6 +47,7 @@ _HOME = {
     "Fault": "model",
     "Hello": "model",
     "LinkLost": "errors",
+    "NotConfirmed": "errors",
     "NotOffered": "errors",
     "OpenKneadError": "errors",
     "PortBusy": "errors",
@@ -61,6 +65,7 @@ _HOME = {
 }
 
 __all__ = [
+    "ConfirmNeeded",
     "Device",
     "DeviceError",
     "DeviceRestarted",
@@ -69,6 +74,7 @@ __all__ = [
     "Fault",
     "Hello",
     "LinkLost",
+    "NotConfirmed",
     "NotOffered",
     "OpenKneadError",
     "PortBusy",
