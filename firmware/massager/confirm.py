@@ -9,7 +9,7 @@ from massager import cues, events, panel
 from massager import session as sessions
 
 WITHIN_MS = const(20_000)
-_TIME_MASK = const(0x3FFFFFFF)
+_MASK = const(0x3FFFFFFF)
 
 ASKED = const(0)
 APPLIED = const(1)
@@ -21,7 +21,7 @@ OUTCOMES = ("asked", "applied", "refused", "expired", "replaced", "cancelled")
 
 
 class Confirm:
-    """One set of changes that waits: `changes`, a dict, or None."""
+    """One set of changes that waits: `changes`, a dict, or None. number: counts the questions since boot."""
 
     def __init__(self, settings, session, safety, the_panel, event_log):
         self._settings = settings
@@ -31,17 +31,19 @@ class Confirm:
         self._events = event_log
         self._asked_ms = 0
         self._fault = self._more = 0  # as they were when it was asked: a fault may be what the change is for
+        self.number = 0
         self.changes = None
 
     def ask(self, changes, now_ms):
         """Wait for a press of MODE from now, uptime in ms. The changes have been checked."""
         self.changes = changes
+        self.number = (self.number + 1) & _MASK
         self._asked_ms = now_ms
         self._fault = self._safety.fault
         self._more = self._safety.more
         self._panel.ask()
         self._session.cue = cues.CONFIRM
-        self._events.put(events.CONFIRM, ASKED)
+        self._events.put(events.CONFIRM, ASKED, self.number)
 
     def replace(self):
         """Another request about settings has come: what waits is called off."""
@@ -66,11 +68,11 @@ class Confirm:
         elif answer == panel.NO:
             self._session.cue = cues.REFUSED
             self._end(REFUSED)
-        elif (now_ms - self._asked_ms) & _TIME_MASK >= WITHIN_MS:
+        elif (now_ms - self._asked_ms) & _MASK >= WITHIN_MS:
             self._end(EXPIRED)
         return False
 
     def _end(self, outcome):
         self.changes = None
         self._panel.answer = panel.NO_ANSWER
-        self._events.put(events.CONFIRM, outcome)
+        self._events.put(events.CONFIRM, outcome, self.number)

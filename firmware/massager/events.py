@@ -32,7 +32,7 @@ EVENTS = (
     (
         CONFIRM,
         "confirm",
-        "Changes wait for MODE: value = asked, applied, refused, expired, replaced or cancelled.",
+        "Changes wait for MODE: asked, applied, refused, expired, replaced, cancelled; with `number`.",
     ),
 )
 

@@ -99,7 +99,8 @@ def _change(app, changes):
         if app.session.state != sessions.IDLE:
             raise wrong_state(app)
         app.confirm.ask(changes, app.uptime_ms)
-        raise RpcError(errors.CONFIRM_NEEDED, {"names": names, "within_s": confirm.WITHIN_MS // 1000})
+        data = {"names": names, "within_s": confirm.WITHIN_MS // 1000, "number": app.confirm.number}
+        raise RpcError(errors.CONFIRM_NEEDED, data)
     settings.take(changes)
     app.configure()
     result = {"changed": list(changes)}

@@ -202,6 +202,7 @@ def describe_event(log, programs):
         params["value"] = sessions.warning_names(value)
     elif kind == events.CONFIRM:
         params["value"] = confirm.OUTCOMES[value]
+        params["number"] = log.detail
     if log.lost:
         params["lost"] = log.lost
         log.lost = 0

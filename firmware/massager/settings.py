@@ -252,7 +252,7 @@ class Settings:
         return errors
 
     def weakened(self, changes, flag=WEAKENS):
-        """Names of those changes of settings with `flag` that weaken a protection against what is in force."""
+        """Names of the changes that weaken a protection against what is in force; of settings with `flag`."""
         names = []
         for name in changes:
             flags = ROWS[name][6]

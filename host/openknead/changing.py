@@ -67,6 +67,12 @@ def _fits(values: Mapping[str, Value]) -> bool:
     return len(encode(request)) <= REQUEST_LIMIT
 
 
+def _answers(event: Event, needed: ConfirmNeeded) -> bool:
+    """Whether this event ends the wait: an earlier question's end may come as late as this."""
+    ours = event.name == "confirm" and event.data.get("number") == needed.data.get("number")
+    return ours and event.value != "asked"
+
+
 def _await(device: Device, feed: Feed, needed: ConfirmNeeded, waiting: Waiting) -> None:
     """Until the device tells what became of its question. Raises NotConfirmed, LinkLost, DeviceRestarted."""
     names = [str(name) for name in needed.data.get("names", ())]
@@ -77,7 +83,7 @@ def _await(device: Device, feed: Feed, needed: ConfirmNeeded, waiting: Waiting) 
         while (left := end - time.monotonic()) > -device.timeout:  # it tells by itself when time is up
             waiting(names, max(left, 0.0))
             item = feed.get(POLL_S)
-            if isinstance(item, Event) and item.name == "confirm" and item.value != "asked":
+            if isinstance(item, Event) and _answers(item, needed):
                 outcome = item.value
                 break
     except KeyboardInterrupt:

@@ -258,7 +258,7 @@ class SettingError(DeviceError):
 
 
 class ConfirmNeeded(DeviceError):
-    """Somebody at the device has to press MODE (`data`: names, within_s); nothing was changed yet."""
+    """Somebody at the device has to press MODE (`data`: names, within_s, number); nothing was changed yet."""
 
 
 def misfit(place: Mapping[str, Any]) -> str:

@@ -31,13 +31,12 @@ def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def complete_assignment(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For NAME=VALUE: the name, then values. bash takes NAME, = and VALUE for three words."""
+    """For NAME=VALUE: the name, then values. bash makes three words of it, and click drops the =."""
     table = _table()
-    given = list(ctx.params.get(str(param.name)) or ())
-    if incomplete == "=" and given:
-        return _values(table.get(given[-1]), "", "")
-    if given[-1:] == ["="]:
-        return _values(table.get((given[-2:-1] or [""])[0]), incomplete, "")
+    words = (" ".join(ctx.params.get(str(param.name)) or ()) + " ").replace(" = ", "=").split()
+    last = words[-1] if words else ""
+    if last.endswith("=") or (last and "=" not in last and not incomplete):
+        return _values(table.get(last.rstrip("=")), incomplete, "")
     name, equals, text = incomplete.partition("=")
     if equals:
         return _values(table.get(name), text, f"{name}=")

@@ -41,7 +41,7 @@ def dump(app: App, file: Path | None, replace: bool) -> None:
         app.emit(machine, text.rstrip("\n"))
     else:
         write_file(file, text.encode(), replace)
-        app.emit(machine | {"file": str(file)}, f"wrote {file}, {len(values)} settings")
+        app.emit(machine | {"file": str(file)}, f"wrote {file}")
     agree.warn_unsaved(app, unsaved)
 
 
@@ -159,5 +159,4 @@ def _notes(read: SettingsFile, local: Sequence[str], board: str) -> list[str]:
 
 
 def _summary(changed: Mapping[str, Value], values: Mapping[str, Value], file: str) -> str:
-    rest = len(values) - len(changed)
-    return f"restored {len(changed)} settings from {file}, {rest} were so already"
+    return f"{file} restored: {len(changed)} of its {len(values)} settings were different"
