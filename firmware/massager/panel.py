@@ -66,8 +66,9 @@ class Panel:
     def ask(self):
         """Let the next press be an answer. A button that is down already says nothing."""
         self.answer = ASKING
-        self._done = _ALL
-        self._quiet = False
+        for i in range(3):
+            if self._held_ms[i]:
+                self._done |= _DEBOUNCED[i]
 
     def update(self, buttons, dt_ms):
         """One tick: `buttons` as the board sampled them."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from openknead import Device, connect
+from openknead import Device, connect, rundir
 from openknead.cli.demo import virtual_board
 from openknead.cli.root import run
 from openknead.errors import CauseLasts, ConfirmNeeded, NotConfirmed, SettingError
 from openknead.settings_file import Value, dump, load
+from openknead_sim import control
 
 SETS = int(os.environ.get("OPENKNEAD_SETTINGS_SETS", "25"))  # 500 for the figure
 Result = tuple[int, str, str]
@@ -65,8 +64,8 @@ def knead(port: str, device: Device, capsys: pytest.CaptureFixture[str]) -> Knea
 
 
 def press(port: str, button: str = "mode") -> None:
-    command = [sys.executable, "-m", "openknead_sim", "press", button, "--board", port]
-    subprocess.run(command, check=True, capture_output=True)
+    board = next(board for board in rundir.boards() if board["port"] == port)
+    control.ask(board, "press", timeout_s=10, button=button, ms=100)
 
 
 def pressing(port: str, button: str = "mode") -> Callable[[object, float], None]:
@@ -102,7 +101,7 @@ def agreed(device: Device, port: str, values: dict[str, Value]) -> None:
 
 
 def back(port: str, board: Device) -> None:
-    """All defaults. A press, which takes a process, only where it is wanted."""
+    """All defaults, with a press only where it is wanted."""
     try:
         board.reset()
     except ConfirmNeeded:
@@ -126,7 +125,7 @@ def random_values(device: Device, rng: random.Random, calm: bool = False) -> dic
 
 
 def test_dump_reset_restore_dump_gives_the_same_bytes(device: Device, port: str) -> None:
-    """For random settings of every kind; a press takes a second, so most sets go without."""
+    """For random settings of every kind; a press takes a second, so most sets do without."""
     rng = random.Random(2026)
     table = device.settings()
     for number in range(SETS):
