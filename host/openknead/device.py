@@ -80,7 +80,7 @@ class Device(Closing):
 
     def _open(self) -> None:
         self.channel, self.hello = self._greeted()
-        if self._board and self.hello.board != self._board:
+        if self._board and self.hello.board.lower() != self._board.lower():
             self.channel.close()
             raise WrongDevice(
                 f"board {self.hello.board} answers on {self.port}, not {self._board}",

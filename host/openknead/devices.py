@@ -70,8 +70,8 @@ def locate(known: Known, timeout: float) -> str:
     if known.port:
         return known.port
     candidates = ports.candidates()
-    board = str(known.board)
-    found = [port.port for port in candidates if (port.serial or "").lower() == board.lower()]
+    board = str(known.board).lower()
+    found = [port.port for port in candidates if (port.serial or "").lower() == board]
     if not found:
         found = [
             port.port for port in candidates if not port.serial and _board_at(port.port, timeout) == board
@@ -128,7 +128,7 @@ def _board_at(port: str, timeout: float) -> str | None:
 
     try:
         with connect(port, timeout=min(timeout, 1.0), set_clock=False) as device:
-            return device.hello.board
+            return device.hello.board.lower()
     except OpenKneadError:
         return None
 
