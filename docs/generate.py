@@ -88,7 +88,8 @@ def settings(schema: ModuleType) -> str:
     rows = []
     for s in items(schema, "settings"):
         span = "true, false" if s["type"] == "bool" else f"{s['min']}…{s['max']}"
-        marks = ["weakens"] * s["weakens"] + ["buttons only"] * s["local"]
+        marks = [f"weakens when {s['weakens_when']}"] * s["weakens"]
+        marks += ["press"] * s["confirm"] + ["buttons only"] * s["local"]
         default = str(s["default"]).lower()
         unit = UNITS.get(s["unit"], s["unit"])
         rows.append((_code(s["name"]), s["type"], unit, span, default, ", ".join(marks), s["doc"]))

@@ -8,6 +8,7 @@ from micropython import const
 
 from massager import cues, events, faults, rpc
 from massager import session as sessions
+from massager.confirm import Confirm
 from massager.dose import Dose
 from massager.drive import Drive
 from massager.journal import Journal
@@ -64,6 +65,8 @@ class App:
         self.dose = Dose(self.settings)
         self.session = Session(self.settings, self.drive, self.safety, self.dose, self.events)
         self.panel = Panel(self.settings, self.session, self.safety, self.events)
+        self.confirm = Confirm(self.settings, self.session, self.safety, self.panel, self.events)
+        self.staged: dict = {}  # changes of settings that the next request for them takes along
         self.player = cues.Player(board, self.settings)
         self.journal = Journal(files)
         self.recorder = Recorder(self.journal, self.session, self.safety, self.sense, self.dose)
@@ -253,6 +256,8 @@ class App:
         colour = self.player.colour
         board.led(colour if colour >= 0 else self.panel.colour(self.uptime_ms))
         self.recorder.watch()
+        if self.confirm.changes is not None and self.confirm.settle(self.uptime_ms, self._reset_ticks):
+            self.configure()
         if self.session.motor_on:
             if not board.guarded:
                 board.guard()

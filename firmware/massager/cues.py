@@ -15,6 +15,7 @@ REMOTE_ON = const(6)
 REMOTE_OFF = const(7)
 STAGE = const(8)
 LIMIT = const(9)
+CONFIRM = const(10)
 
 # colours as the board takes them: 4 red, 2 green, 1 blue
 DARK = const(0)
@@ -58,6 +59,14 @@ CUES = (
         0,
         ((700, 120, 80), (700, 120, 0)),
         YELLOW,
+    ),
+    (
+        CONFIRM,
+        "confirm",
+        "A host wants to change what a protection measures by: MODE agrees, any other button refuses.",
+        0,
+        ((2500, 80, 80), (1500, 80, 80), (2500, 80, 0)),
+        CYAN,
     ),
 )
 

@@ -17,6 +17,7 @@ WRONG_TYPE = const(-32021)
 OUT_OF_RANGE = const(-32022)
 LOCAL_ONLY = const(-32023)
 CONFLICT = const(-32024)
+CONFIRM_NEEDED = const(-32025)
 FLASH_FAILED = const(-32030)
 FLASH_FULL = const(-32031)
 CAUSE_LASTS = const(-32040)
@@ -76,6 +77,12 @@ ERRORS = (
         "conflict",
         "The settings contradict each other.",
         "Keep min_level <= default_level <= max_level.",
+    ),
+    (
+        CONFIRM_NEEDED,
+        "confirm_needed",
+        "This takes a protection its measure; somebody at the device has to agree.",
+        "Press MODE on the device within `within_s`; any other button refuses.",
     ),
     (FLASH_FAILED, "flash_failed", "Writing to flash failed; the old record is in force.", "Try again."),
     (

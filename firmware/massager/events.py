@@ -16,6 +16,7 @@ BOOT = const(6)
 STAGE = const(7)
 SELECT = const(8)
 WARNING = const(9)
+CONFIRM = const(10)
 
 # value, name, meaning
 EVENTS = (
@@ -28,6 +29,11 @@ EVENTS = (
     (STAGE, "stage", "Another stage of the program began; value = its number, from 1."),
     (SELECT, "select", "Another program was selected; value = its name."),
     (WARNING, "warning", "The session that starts nears a limit of the dose; value = names."),
+    (
+        CONFIRM,
+        "confirm",
+        "Changes wait for MODE: asked, applied, refused, expired, replaced, cancelled; with `number`.",
+    ),
 )
 
 _SIZE = const(16)

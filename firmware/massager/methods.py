@@ -1,26 +1,26 @@
 """Methods: what a host can ask for, one table row each. Every handler gets the app and the checked params."""
 
-from massager import VERSION, errors, faults, library, schema, telemetry
+from massager import VERSION, errors, faults, library, methods_settings, schema, telemetry
 from massager import methods_program as programs
 from massager import session as sessions
-from massager import settings as table
 from massager.areas import INDEX
 from massager.conditions import flash_error, in_range, require_idle, require_remote, wrong_state
 from massager.drive import LEVELS
 from massager.errors import RpcError
-from massager.store import StoreError, os_failure
+from massager.store import os_failure
 
-PROTOCOL = "1.2.0"
-CAPABILITIES = ("sessions", "settings", "telemetry", "journal", "selftest", "clock", "programs", "dose")
-
-_SETTING_ERRORS = {
-    table.UNKNOWN: errors.UNKNOWN_SETTING,
-    table.WRONG_TYPE: errors.WRONG_TYPE,
-    table.OUT_OF_RANGE: errors.OUT_OF_RANGE,
-    table.LOCAL_ONLY: errors.LOCAL_ONLY,
-    table.CONFLICT: errors.CONFLICT,
-    table.BUSY: errors.MOTOR_RUNNING,
-}
+PROTOCOL = "1.3.0"
+CAPABILITIES = (
+    "sessions",
+    "settings",
+    "telemetry",
+    "journal",
+    "selftest",
+    "clock",
+    "programs",
+    "dose",
+    "confirm",
+)
 UNIX_MIN_S = 1_767_225_600  # 2026: nobody set that clock right who says less
 UNIX_END_S = 1 << 32
 CLOCK_NEWS_S = 2
@@ -28,9 +28,6 @@ OFFSET_MAX_MIN = 14 * 60  # of any place on earth
 JOURNAL_ROOM = 800  # characters of records in a reply
 REFUSALS_ROOM = 780  # characters of the refusals in a reply
 NAME_ROOM = 41  # of each but for its remedy: the longest name, and what JSON adds
-_LIST_PAGE = 20  # settings a page
-_UNSAVED_MAX = 6  # names of unsaved settings in a status; the rest is counted
-_ERRORS_MAX = 5  # setting errors that are listed in one reply; the rest is counted
 
 
 class Encoded:
@@ -90,7 +87,7 @@ def _status(app, params):
         "tick_worst_us": app.tick_worst_us,
     }
     status.update(words)
-    status.update(_unsaved(app))
+    status.update(methods_settings.unsaved(app))
     return status
 
 
@@ -99,73 +96,6 @@ def _fault(safety):
         return None
     row = faults.FAULTS[safety.fault - 1]
     return {"code": row[0], "name": row[1], "remedy": row[9], "more": safety.more}
-
-
-def _settings_get(app, params):
-    name = params["name"]
-    if name not in app.settings.values:
-        raise RpcError(errors.UNKNOWN_SETTING, {"setting": errors.clip(name)})
-    return {"name": name, "value": app.settings[name]}
-
-
-def _settings_list(app, params):
-    start = params.get("start", 0)
-    if not 0 <= start < len(table.TABLE):
-        raise RpcError(errors.INVALID_PARAMS, {"param": "start"})
-    rows = table.TABLE[start : start + _LIST_PAGE]
-    following = start + len(rows)
-    return {
-        "values": {row[0]: app.settings[row[0]] for row in rows},
-        "unsaved": [name for name in app.settings.unsaved() if name in [row[0] for row in rows]],
-        "next": following if following < len(table.TABLE) else None,
-    }
-
-
-def _settings_set(app, params):
-    return _change(app, params["values"])
-
-
-def _settings_reset(app, params):
-    names = params.get("names")
-    for name in names or ():
-        if not isinstance(name, str) or name not in table.ROWS:
-            raise RpcError(errors.UNKNOWN_SETTING, {"setting": errors.clip(name)})
-    return _change(app, app.settings.defaults(names))
-
-
-def _change(app, changes):
-    bad = app.settings.set(changes, motor_on=app.session.active())
-    if bad:
-        data = _setting_error(bad[0])
-        data["errors"] = [_setting_error(error) for error in bad[:_ERRORS_MAX]]
-        data["count"] = len(bad)
-        raise RpcError(_SETTING_ERRORS[bad[0][1]], data)
-    app.configure()
-    result = {"changed": list(changes)}
-    result.update(_unsaved(app))
-    return result
-
-
-def _unsaved(app):
-    """Names of settings that are not saved, as many as a reply has room for, and how many more there are."""
-    names = app.settings.unsaved()
-    return {"unsaved": names[:_UNSAVED_MAX], "unsaved_more": max(len(names) - _UNSAVED_MAX, 0)}
-
-
-def _setting_error(error):
-    name, kind = error
-    data = {"setting": errors.clip(name), "name": errors.find(_SETTING_ERRORS[kind])[1]}
-    if kind == table.OUT_OF_RANGE:
-        data["min"], data["max"] = table.ROWS[name][3:5]
-    return data
-
-
-def _settings_save(app, params):
-    require_idle(app)
-    try:
-        return {"sequence": app.save_settings()}
-    except StoreError as e:
-        raise flash_error(e)
 
 
 def _session(app):
@@ -354,11 +284,27 @@ METHODS: tuple = (
     ("hello", _hello, {}, "Who is there: protocol, firmware, board."),
     ("schema", _schema, {"section": "str?", "start": "int?"}, "The tables of this firmware, page by page."),
     ("status", _status, {}, "Everything about this moment."),
-    ("settings.get", _settings_get, {"name": "str"}, "One setting."),
-    ("settings.list", _settings_list, {"start": "int?"}, "All settings, page by page."),
-    ("settings.set", _settings_set, {"values": "object"}, "Change settings in RAM, all or none."),
-    ("settings.reset", _settings_reset, {"names": "list?"}, "Settings back to their defaults, in RAM."),
-    ("settings.save", _settings_save, {}, "Write the settings to flash."),
+    ("settings.get", methods_settings.settings_get, {"name": "str"}, "One setting."),
+    ("settings.list", methods_settings.settings_list, {"start": "int?"}, "All settings, page by page."),
+    (
+        "settings.stage",
+        methods_settings.settings_stage,
+        {"values": "object", "begin": "bool?"},
+        "Lay changes by for the next `settings.set`, which would not fit a line with them.",
+    ),
+    (
+        "settings.set",
+        methods_settings.settings_set,
+        {"values": "object", "staged": "int?"},
+        "Change settings in RAM, all or none; with `staged`, so many that were staged as well.",
+    ),
+    (
+        "settings.reset",
+        methods_settings.settings_reset,
+        {"names": "list?"},
+        "Settings back to their defaults, in RAM.",
+    ),
+    ("settings.save", methods_settings.settings_save, {}, "Write the settings to flash."),
     (
         "session.start",
         _session_start,

@@ -21,6 +21,11 @@ OPEN_MS = const(10_000)  # nobody presses STOP for so long: a wire is off
 EDGE = const(6)  # chatter: each edge adds, each tick takes one away; ten presses a second take 6 s to …
 CHATTER_MAX = const(120)  # … get here, a contact that bounces in every tick a quarter of a second
 
+NO_ANSWER = const(0)
+ASKING = const(1)
+YES = const(2)
+NO = const(3)
+
 _DEBOUNCED = (PLUS, MINUS, MODE)
 _ALL = PLUS | MINUS | MODE
 
@@ -38,6 +43,7 @@ class Panel:
 
     toggle_remote: MODE was held; turn: MODE (1) or - (-1) asked for the next program, or the one before; both
     are taken by the app. selected: number of the program that + starts, from 1; the light counts it out.
+    answer: what was said to `ask`: NO_ANSWER, ASKING, YES (MODE) or NO (any other button, or MODE held).
     """
 
     def __init__(self, settings, session, safety, event_log):
@@ -55,11 +61,21 @@ class Panel:
         self.toggle_remote = False
         self.turn = 0
         self.selected = 1
+        self.answer = NO_ANSWER
+
+    def ask(self):
+        """Let the next press be an answer. A button that is down already says nothing."""
+        self.answer = ASKING
+        for i in range(3):
+            if self._held_ms[i]:
+                self._done |= _DEBOUNCED[i]
 
     def update(self, buttons, dt_ms):
         """One tick: `buttons` as the board sampled them."""
         stuck = 0
         if buttons & STOP:
+            if self.answer == ASKING:
+                self.answer = NO
             self._stop(dt_ms)
         elif self._stop_ms:
             self._stop_ms = 0
@@ -104,6 +120,8 @@ class Panel:
 
     def colour(self, uptime_ms):
         """Colour of the LED now, as the board takes it."""
+        if self.answer == ASKING:  # also with a fault: it may be what the change is for
+            return cues.CYAN if uptime_ms & BLINK_MS else cues.DARK
         if self._safety.fault:
             return cues.RED if uptime_ms & BLINK_MS else cues.DARK
         state = self._session.state
@@ -135,7 +153,10 @@ class Panel:
         if not self._down & button:
             self._down |= button
             self._events.put(events.BUTTON, button)
-            if button != MODE and self._session.state != sessions.IDLE:
+            if self.answer == ASKING and button != MODE:
+                self.answer = NO
+                self._done |= button
+            elif button != MODE and self._session.state != sessions.IDLE:
                 self._done |= button
                 if self._down & MODE:
                     self._done |= MODE
@@ -144,7 +165,9 @@ class Panel:
                     self._session.step_level(1 if button == PLUS else -1)
         elif ms >= LONG_MS:
             self._done |= button
-            if button == MODE and self._session.state == sessions.IDLE:
+            if self.answer == ASKING:
+                self.answer = NO
+            elif button == MODE and self._session.state == sessions.IDLE:
                 self.toggle_remote = True
             else:
                 self._session.cue = cues.REFUSED
@@ -158,7 +181,9 @@ class Panel:
     def _short(self, button):
         """A button was let go. Only now does it start something: a contact that is shorted starts nothing."""
         session = self._session
-        if session.state == sessions.IDLE:
+        if self.answer == ASKING:
+            self.answer = YES  # only MODE comes here
+        elif session.state == sessions.IDLE:
             if button == PLUS:
                 session.start_selected()
             else:

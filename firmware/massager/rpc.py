@@ -9,7 +9,7 @@ import json
 
 from micropython import const
 
-from massager import buttons, cues, errors, events, faults, methods, telemetry, wire
+from massager import buttons, confirm, cues, errors, events, faults, methods, telemetry, wire
 from massager import session as sessions
 from massager.errors import RpcError
 
@@ -200,6 +200,9 @@ def describe_event(log, programs):
         params["value"] = programs[value] if value < len(programs) else None
     elif kind == events.WARNING:
         params["value"] = sessions.warning_names(value)
+    elif kind == events.CONFIRM:
+        params["value"] = confirm.OUTCOMES[value]
+        params["number"] = log.detail
     if log.lost:
         params["lost"] = log.lost
         log.lost = 0

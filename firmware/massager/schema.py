@@ -19,6 +19,8 @@ from massager import (
 PAGE = 400  # characters after which a page is full, which keeps a reply within the tick, …
 PAGE_MAX = 900  # … and beyond which the last item waits for the next page
 
+_WHEN = {0: None, settings.RAISED: "raised", settings.LOWERED: "lowered", settings.WEAKENS: "changed"}
+
 
 def _setting(row):
     name, kind, unit, low, high, default, flags, doc = row
@@ -33,6 +35,8 @@ def _setting(row):
         "default": default,
         "doc": doc,
         "weakens": bool(flags & settings.WEAKENS),
+        "weakens_when": _WHEN[flags & settings.WEAKENS],
+        "confirm": bool(flags & settings.CONFIRM),
         "local": bool(flags & settings.LOCAL),
     }
 

@@ -52,7 +52,7 @@ def ntc_table(beta_k, pullup_ohm):
         x = min(max(i / SEGMENTS, 0.004), 0.996)
         ohm = pullup_ohm * x / (1 - x)
         kelvin = 1 / (1 / 298.15 + math.log(ohm / NTC_R25_OHM) / beta_k)
-        table[i] = round((kelvin - 273.15) * 10)
+        table[i] = min(round((kelvin - 273.15) * 10), 32_767)  # what no thermistor reads, shorted or not
     return table
 
 

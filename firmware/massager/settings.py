@@ -6,14 +6,19 @@ range is refused, never clamped. `set` changes RAM; `save` is the store's busine
 
 from micropython import const
 
-WEAKENS = const(1)  # can weaken a protection when changed
+RAISED = const(1)  # weakens a protection when it is raised (switched on) …
+LOWERED = const(8)  # … or lowered (switched off); both: in a way that depends on the rest
+WEAKENS = const(9)  # either
 LOCAL = const(2)  # a host may take it back to its default, only the device's own buttons may set it
 IDLE_ONLY = const(4)  # a session that runs was granted under it, or its motor is driven by it
+# What a protection measures by: wrong, every threshold behind it is wrong and nothing else would notice. A
+# host's change that weakens wants a press at the device. (A limit that can be raised stays in its own range.)
+CONFIRM = const(16)
 
 # name, type, unit, min, max, default, flags, meaning
 TABLE = (
     ("min_level", "int", "level", 1, 11, 1, IDLE_ONLY, "Lowest level that can be chosen."),
-    ("max_level", "int", "level", 1, 11, 11, WEAKENS | IDLE_ONLY, "Highest level that can be chosen."),
+    ("max_level", "int", "level", 1, 11, 11, RAISED | IDLE_ONLY, "Highest level that can be chosen."),
     ("default_level", "int", "level", 1, 11, 1, 0, "Level that a start by button rises to."),
     (
         "session_limit_s",
@@ -22,10 +27,10 @@ TABLE = (
         300,
         900,
         600,
-        WEAKENS | IDLE_ONLY,
+        RAISED | IDLE_ONLY,
         "Longest session; 900 s cannot be exceeded.",
     ),
-    ("slew_s", "int", "s", 1, 10, 2, WEAKENS, "Least time for a change by one level."),
+    ("slew_s", "int", "s", 1, 10, 2, LOWERED, "Least time for a change by one level."),
     ("area_s", "int", "s", 30, 180, 90, 0, "Time after which the cue says: move on."),
     (
         "host_timeout_s",
@@ -34,7 +39,7 @@ TABLE = (
         1,
         30,
         3,
-        WEAKENS,
+        RAISED,
         "A remote session ends after this silence of the host.",
     ),
     (
@@ -44,7 +49,7 @@ TABLE = (
         0,
         1,
         0,
-        WEAKENS | LOCAL,
+        RAISED | LOCAL,
         "A host may start sessions. Hold MODE 3 s to change.",
     ),
     (
@@ -54,7 +59,7 @@ TABLE = (
         0,
         1,
         0,
-        WEAKENS | LOCAL,
+        RAISED | LOCAL,
         "Somebody at the device has read the guidance. Hold MODE 3 s.",
     ),
     ("rest_s", "int", "s", 0, 3600, 0, 0, "Rest that is due after a session of full length; 0 = none."),
@@ -68,7 +73,7 @@ TABLE = (
         500,
         2400,
         2000,
-        WEAKENS,
+        RAISED,
         "Motor current at which the drive holds back.",
     ),
     (
@@ -78,7 +83,7 @@ TABLE = (
         0,
         4,
         3,
-        WEAKENS | IDLE_ONLY,
+        WEAKENS | CONFIRM | IDLE_ONLY,
         "Li-ion cells in series; 0 = mains adapter, 12 V.",
     ),
     ("motor_r_mohm", "int", "mohm", 200, 20000, 2180, IDLE_ONLY, "Winding resistance at 25 C."),
@@ -94,7 +99,16 @@ TABLE = (
         IDLE_ONLY,
         "Tach pulses a revolution; 0 = none, the rate is estimated.",
     ),
-    ("isense_mv_per_a", "int", "mV/A", 100, 5000, 1120, WEAKENS | IDLE_ONLY, "Gain of the current sense."),
+    (
+        "isense_mv_per_a",
+        "int",
+        "mV/A",
+        100,
+        5000,
+        1120,
+        RAISED | CONFIRM | IDLE_ONLY,
+        "Gain of the current sense.",
+    ),
     (
         "supply_ratio_milli",
         "int",
@@ -102,12 +116,39 @@ TABLE = (
         1000,
         15000,
         5700,
-        WEAKENS | IDLE_ONLY,
+        WEAKENS | CONFIRM | IDLE_ONLY,
         "Divider of the supply sense.",
     ),
-    ("ntc_beta_k", "int", "K", 2500, 5000, 3950, WEAKENS | IDLE_ONLY, "Beta of the 10 k thermistors."),
-    ("ntc_pullup_ohm", "int", "ohm", 1000, 100000, 10000, WEAKENS | IDLE_ONLY, "Their pull-up to 3.3 V."),
-    ("pad_sensor", "bool", "", 0, 1, 1, WEAKENS | IDLE_ONLY, "Watch the pad's thermistor; off: it has none."),
+    (
+        "ntc_beta_k",
+        "int",
+        "K",
+        2500,
+        5000,
+        3950,
+        RAISED | CONFIRM | IDLE_ONLY,
+        "Beta of the 10 k thermistors.",
+    ),
+    (
+        "ntc_pullup_ohm",
+        "int",
+        "ohm",
+        1000,
+        100000,
+        10000,
+        RAISED | CONFIRM | IDLE_ONLY,
+        "Their pull-up to 3.3 V.",
+    ),
+    (
+        "pad_sensor",
+        "bool",
+        "",
+        0,
+        1,
+        1,
+        LOWERED | CONFIRM | IDLE_ONLY,
+        "Watch the pad's thermistor; off: it has none.",
+    ),
     (
         "drive_comp_pct",
         "int",
@@ -210,12 +251,28 @@ class Settings:
                 errors.append((name, CONFLICT))
         return errors
 
+    def weakened(self, changes, flag=WEAKENS):
+        """Names of the changes that weaken a protection against what is in force; of settings with `flag`."""
+        names = []
+        for name in changes:
+            flags = ROWS[name][6]
+            value = self.values[name]
+            if flags & flag and (
+                (flags & RAISED and changes[name] > value) or (flags & LOWERED and changes[name] < value)
+            ):
+                names.append(name)
+        return names
+
     def set(self, changes, local=False, motor_on=False):
         """Change values in RAM, all or none. Returns the errors as `check_all` does."""
         errors = self.check_all(changes, local, motor_on)
         if not errors:
-            self.values.update(changes)
+            self.take(changes)
         return errors
+
+    def take(self, changes):
+        """Change values in RAM, after `check_all` had nothing against it."""
+        self.values.update(changes)
 
     def record(self, values):
         """What the store writes for `values`: they and the unknown keys that were loaded."""

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from openknead.device import Device, connect
     from openknead.dose import Today
     from openknead.errors import (
+        ConfirmNeeded,
         DeviceError,
         DeviceRestarted,
         DeviceTimeout,
         LinkLost,
         MotorRunning,
+        NotConfirmed,
         NotOffered,
         OpenKneadError,
         PortBusy,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from openknead.virtual import virtual_board
 
 _HOME = {
+    "ConfirmNeeded": "errors",
     "Device": "device",
     "DeviceError": "errors",
     "DeviceRestarted": "errors",
@@ -53,6 +56,7 @@ _HOME = {
     "Hello": "model",
     "LinkLost": "errors",
     "MotorRunning": "errors",
+    "NotConfirmed": "errors",
     "NotOffered": "errors",
     "OpenKneadError": "errors",
     "PortBusy": "errors",
@@ -75,6 +79,7 @@ _HOME = {
 }
 
 __all__ = [
+    "ConfirmNeeded",
     "Device",
     "DeviceError",
     "DeviceRestarted",
@@ -85,6 +90,7 @@ __all__ = [
     "Hello",
     "LinkLost",
     "MotorRunning",
+    "NotConfirmed",
     "NotOffered",
     "OpenKneadError",
     "PortBusy",

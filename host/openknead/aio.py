@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
@@ -21,6 +22,7 @@ from openknead.errors import DeviceTimeout, LinkLost, OpenKneadError
 from openknead.model import Event, Hello, Sample, SessionEnd, SessionState, Setting, Status
 
 if TYPE_CHECKING:
+    from openknead.changing import Waiting
     from openknead.dose import Today
     from openknead.journal import Record
     from openknead.programs.limits import Limits
@@ -37,19 +39,21 @@ A = ParamSpec("A")
 THREADS = 32  # requests at the same time to one device; they are started when needed
 
 
-def connect(port: str | None = None, *, timeout: float = 2.0, set_clock: bool = True) -> Connecting:
+def connect(
+    port: str | None = None, *, timeout: float = 2.0, set_clock: bool = True, board: str | None = None
+) -> Connecting:
     """Connect to a device and greet it: `async with connect() as device`, or `device = await connect()`.
 
     Parameters and errors are those of `openknead.connect`.
     """
-    return Connecting(port, timeout, set_clock)
+    return Connecting(partial(sync.connect, port, timeout=timeout, set_clock=set_clock, board=board))
 
 
 class Connecting:
     """What `connect` returns: awaited, it is a Device; in `async with`, one that is closed at the end."""
 
-    def __init__(self, port: str | None, timeout: float, set_clock: bool) -> None:
-        self._how = (port, timeout, set_clock)
+    def __init__(self, connect: Callable[[], sync.Device]) -> None:
+        self._connect = connect
         self._device: Device | None = None
 
     def __await__(self) -> Generator[Any, None, Device]:
@@ -66,14 +70,9 @@ class Connecting:
             await self._device.close()
 
     async def _open(self) -> Device:
-        port, timeout, set_clock = self._how
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="openknead-aio")
         try:
-            opened = await _run(
-                pool,
-                lambda: sync.connect(port, timeout=timeout, set_clock=set_clock),
-                undo=sync.Device.close,
-            )
+            opened = await _run(pool, self._connect, undo=sync.Device.close)
         except BaseException:
             pool.shutdown(wait=False)
             raise
@@ -313,17 +312,31 @@ class Device:
         """Names of the settings that differ from what flash holds."""
         return await self._ask(self._device.unsaved)
 
-    async def set(self, values: Mapping[str, int | bool]) -> list[str]:
-        """Change settings in RAM, all or none; the names that changed. Raises SettingError."""
-        return await self._ask(self._device.set, values)
+    async def set(self, values: Mapping[str, int | bool], *, waiting: Waiting | None = None) -> list[str]:
+        """Change settings in RAM, all or none, however many; the names that changed. Raises SettingError.
+
+        waiting: called in the event loop. Cancelled while it waits, it takes its question back.
+        """
+        return await self._change(self._device.set, values, waiting)
 
     async def save(self) -> int:
         """Write the settings to flash (only while the motor is off); the record's sequence number."""
         return await self._ask(self._device.save)
 
-    async def reset(self, names: Iterable[str] | None = None) -> list[str]:
-        """Take settings (None: all) back to their defaults, in RAM; the names that changed."""
-        return await self._ask(self._device.reset, names)
+    async def reset(self, names: Iterable[str] | None = None, *, waiting: Waiting | None = None) -> list[str]:
+        """Take settings (None: all) back to their defaults, in RAM; the names that changed. As `set`."""
+        return await self._change(self._device.reset, names, waiting)
+
+    async def _change(
+        self, change: Callable[..., list[str]], what: object, waiting: Waiting | None
+    ) -> list[str]:
+        try:
+            return await self._ask(change, what, waiting=_in_this_loop(waiting))
+        except asyncio.CancelledError:
+            if waiting:
+                with suppress(OpenKneadError):
+                    await asyncio.shield(self._ask(self._device.call, "settings.set", values={}))
+            raise
 
     # -- programs ----------------------------------------------------------------------------------
 

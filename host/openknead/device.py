@@ -8,11 +8,20 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from openknead import journal, ports
+from openknead import changing, journal, ports
+from openknead.changing import Waiting
 from openknead.channel import Channel
 from openknead.closing import Closing
 from openknead.dose import Today
-from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError, PortBusy
+from openknead.errors import (
+    DeviceError,
+    DeviceRestarted,
+    DeviceTimeout,
+    LinkLost,
+    OpenKneadError,
+    PortBusy,
+    WrongDevice,
+)
 from openknead.feed import Feed
 from openknead.handshake import greet, require
 from openknead.hub import SLACK_MS, T_MASK, Hub
@@ -39,15 +48,18 @@ CLOCK_OFF_S = 2  # a device's clock is set when it is off by more
 IDLE = ("IDLE", "MAINTENANCE")  # states without a session
 
 
-def connect(port: str | None = None, *, timeout: float = 2.0, set_clock: bool = True) -> Device:
+def connect(
+    port: str | None = None, *, timeout: float = 2.0, set_clock: bool = True, board: str | None = None
+) -> Device:
     """Connect to a device and greet it.
 
     port: a serial port, `socket://HOST:PORT`, or None for OPENKNEAD_PORT or the only device there is.
     timeout: seconds for this and for each later call. A port that another OpenKnead process holds is
     joined through that process. set_clock: give the device the time when its clock is not set or off by more
-    than two seconds. Raises PortError, ProtocolMismatch, NotOpenKnead, DeviceTimeout, LinkLost.
+    than two seconds. board: refuse every other board than this one.
+    Raises PortError, ProtocolMismatch, NotOpenKnead, WrongDevice, DeviceTimeout, LinkLost.
     """
-    return Device(ports.choose(port), timeout, set_clock)
+    return Device(ports.choose(port), timeout, set_clock, board)
 
 
 class Device(Closing):
@@ -59,16 +71,23 @@ class Device(Closing):
 
     hello: Hello
 
-    def __init__(self, port: str, timeout: float, set_clock: bool = True) -> None:
+    def __init__(self, port: str, timeout: float, set_clock: bool = True, board: str | None = None) -> None:
         self.port = port
         self.timeout = timeout
         self._sets_clock = set_clock
+        self._board = board
         self._hub: Hub | None = None
         self._loops: list[int] = []  # rates of the telemetry loops that go on
         self._open()
 
     def _open(self) -> None:
         self.channel, self.hello = self._greeted()
+        if self._board and self.hello.board.lower() != self._board.lower():
+            self.channel.close()
+            raise WrongDevice(
+                f"board {self.hello.board} answers on {self.port}, not {self._board}",
+                remedy="see what is where: knead list, knead device list",
+            )
         self._schema = Schema(self.hello.content, self.call)
         self._samples: SampleReader | None = None
         self._last_raw: object = None
@@ -394,18 +413,27 @@ class Device(Closing):
             following = page.get("next")
             start = following if following is None or following > start else None
 
-    def set(self, values: Mapping[str, int | bool]) -> list[str]:
-        """Change settings in RAM, all or none; the names that changed. Raises SettingError."""
-        return list(self._value("settings.set", "changed", values=dict(values)))
+    def set(self, values: Mapping[str, int | bool], *, waiting: Waiting | None = None) -> list[str]:
+        """Change settings in RAM, all or none, however many; the names that changed. Raises SettingError.
+
+        Some changes want a press of MODE at the device: then ConfirmNeeded is raised, or, with `waiting`, the
+        press is waited for, while `waiting` is called with their names and the seconds left a few times a
+        second; NotConfirmed when it stays away.
+        """
+        return changing.change(self, values, waiting)
 
     def save(self) -> int:
         """Write the settings to flash (only while the motor is off); the record's sequence number."""
         return int(self._value("settings.save", "sequence", timeout=max(self.timeout, 5.0)))
 
-    def reset(self, names: Iterable[str] | None = None) -> list[str]:
-        """Take settings (None: all) back to their defaults, in RAM; the names that changed."""
-        params: dict[str, Any] = {} if names is None else {"names": list(names)}
-        return list(self._value("settings.reset", "changed", **params))
+    def reset(self, names: Iterable[str] | None = None, *, waiting: Waiting | None = None) -> list[str]:
+        """Take settings (None: all) back to their defaults, in RAM; the names that changed. As `set`."""
+        table = self.settings()
+        defaults = {
+            name: table[name].default if name in table else 0  # the device tells what is wrong with that
+            for name in (table if names is None else names)
+        }
+        return changing.change(self, defaults, waiting)
 
     # -- programs ----------------------------------------------------------------------------------
 

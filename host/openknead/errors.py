@@ -166,6 +166,54 @@ class AdvisedAgainst(OpenKneadError):
     remedy = "see a professional first, then answer again: knead guide; --despite-advice overrides, on record"
 
 
+# -- settings: files, weakened protections, names of devices ----------------------------------------------
+
+
+class NotConfirmed(OpenKneadError):
+    """Nobody at the device agreed to the change; nothing was changed. `data["outcome"]`: why it ended."""
+
+    code, name = -33110, "not_confirmed"
+    remedy = "repeat it, and press MODE on the device while its light blinks cyan"
+
+
+class WouldWeaken(OpenKneadError):
+    """The change weakens protections (`data["settings"]`), and nobody agreed; nothing was changed."""
+
+    code, name = -33111, "would_weaken"
+
+
+class SettingsFileError(OpenKneadError):
+    """A settings file has errors; `problems` lists all of them with their lines. Nothing was changed."""
+
+    code, name = -33112, "settings_file"
+    remedy = "mend these lines; the device is as it was"
+
+    @property
+    def problems(self) -> list[dict[str, Any]]:
+        """Each with line, setting (or None), name and message."""
+        return list(self.data.get("errors", []))
+
+
+class SettingsFileNewer(OpenKneadError):
+    """A settings file of a format that this version does not know."""
+
+    code, name, exit_code = -33113, "settings_file_newer", 6
+    remedy = "run: python -m pip install --upgrade openknead"
+
+
+class WrongDevice(OpenKneadError):
+    """Another device than the one that was named answers on the port."""
+
+    code, name, exit_code = -33114, "wrong_device", 4
+
+
+class DeviceNameError(OpenKneadError):
+    """There is no device of that name in the file of names, or that file is damaged."""
+
+    code, name, exit_code = -33115, "device_name", 4
+    remedy = "see the names: knead device list"
+
+
 # -- the device's own answers --------------------------------------------------------------------------
 
 
@@ -207,6 +255,10 @@ class SettingError(DeviceError):
         if isinstance(errors, Sequence) and not isinstance(errors, str):
             return [dict(item) for item in errors if isinstance(item, Mapping)]
         return [{"setting": self.data["setting"], "name": self.name}] if "setting" in self.data else []
+
+
+class ConfirmNeeded(DeviceError):
+    """Somebody at the device has to press MODE (`data`: names, within_s, number); nothing was changed yet."""
 
 
 def misfit(place: Mapping[str, Any]) -> str:
@@ -258,6 +310,7 @@ _CLASSES: dict[int, type[DeviceError]] = {
     -32022: SettingError,
     -32023: SettingError,
     -32024: SettingError,
+    -32025: ConfirmNeeded,
     -32030: StorageError,
     -32031: StorageError,
     -32040: CauseLasts,

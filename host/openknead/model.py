@@ -198,7 +198,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A row of the device's settings table. `local`: only the device's buttons enable it."""
+    """A row of the device's settings table.
+
+    weakens_when: which change of it weakens a protection, "raised", "lowered" or "changed" (either); None: no
+    change, or firmware before protocol 1.3, which tells `weakens` alone. confirm: such a change waits for a
+    press at the device. local: only the device's buttons enable it.
+    """
 
     name: str
     type: str  # "int" or "bool"
@@ -209,6 +214,16 @@ class Setting:
     doc: str
     weakens: bool
     local: bool
+    weakens_when: str | None = None
+    confirm: bool = False
+
+    def weakened(self, before: int | bool, after: int | bool) -> bool:
+        """Whether this change weakens a protection; away from the default, if the device knows no better."""
+        if before == after or not self.weakens:
+            return False
+        if self.weakens_when is None:
+            return after != self.default
+        return self.weakens_when == "changed" or (after > before) == (self.weakens_when == "raised")
 
     @staticmethod
     def of(item: Mapping[str, Any]) -> Setting:
@@ -222,6 +237,8 @@ class Setting:
             doc=str(item.get("doc") or ""),
             weakens=bool(item.get("weakens")),
             local=bool(item.get("local")),
+            weakens_when=item.get("weakens_when"),
+            confirm=bool(item.get("confirm")),
         )
 
 

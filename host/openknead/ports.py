@@ -16,11 +16,15 @@ PICO = (0x2E8A, 0x0005)  # USB vendor and product of MicroPython on a Pico
 
 @dataclass(frozen=True)
 class Port:
-    """A port on which a device may be. kind: "virtual" or "usb"; detail: a word about it for people."""
+    """A port on which a device may be. kind: "virtual" or "usb"; detail: a word about it for people.
+
+    serial: the USB serial number, which is the board's id; None where there is none to see.
+    """
 
     port: str
     kind: str
     detail: str
+    serial: str | None = None
 
 
 def candidates() -> list[Port]:
@@ -32,7 +36,8 @@ def candidates() -> list[Port]:
 
     for info in list_ports.comports():
         if (info.vid, info.pid) == PICO:
-            found.append(Port(info.device, "usb", f"USB serial number {info.serial_number or 'unknown'}"))
+            serial = info.serial_number or None
+            found.append(Port(info.device, "usb", f"USB serial number {serial or 'unknown'}", serial))
     return found
 
 

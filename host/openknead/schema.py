@@ -31,6 +31,19 @@ def cache_file(content: str) -> Path | None:
     return user_cache_path("openknead") / "schema" / f"{content}.json"
 
 
+def last_kept(section: str) -> Items:
+    """The kept table of the device that was used last; empty when there is none. For completion."""
+    one = cache_file("0")
+    assert one
+    files = sorted(one.parent.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for file in files:
+        with suppress(OSError, ValueError, AttributeError):
+            items = json.loads(file.read_text(encoding="utf-8")).get(section)
+            if _is_table(items):
+                return list(items)
+    return []
+
+
 class Schema:
     """The tables of one device, section by section."""
 
@@ -75,6 +88,8 @@ class Schema:
             return {}
         if not isinstance(kept, dict):
             return {}
+        with suppress(OSError):
+            os.utime(self._file)  # the newest is that of the last device: see `last_kept`
         return {name: items for name, items in kept.items() if _is_table(items)}
 
     def _store(self) -> None:

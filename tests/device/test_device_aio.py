@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from conftest import TIMEOUT_S
-from openknead import Device, aio, connect
+from openknead import Device, Event, aio, connect
 from openknead.virtual import virtual_board
 
 HANG = 60.0
@@ -57,3 +57,29 @@ def test_a_killed_process_leaves_the_session_to_the_heartbeat(device: Device) ->
     port = device.port
     device.close()
     assert asyncio.run(run(port)) == "host_lost"
+
+
+def test_a_cancelled_change_takes_its_question_back(device: Device) -> None:
+    """Or whoever presses MODE a little later would agree to what nobody wants any more."""
+
+    async def ask_and_leave(port: str) -> list[str]:
+        async with aio.connect(port, timeout=TIMEOUT_S) as board, board.feed() as feed:
+            asked = asyncio.Event()
+            changing = asyncio.create_task(
+                board.set({"pad_sensor": False}, waiting=lambda names, left_s: asked.set())
+            )
+            await asyncio.wait_for(asked.wait(), HANG)
+            changing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await changing
+            told: list[str] = []
+            while "replaced" not in told:
+                item = await feed.next(HANG)
+                if isinstance(item, Event) and item.name == "confirm":
+                    told.append(item.value)
+            assert await board.get("pad_sensor") is True
+            return told
+
+    port = device.port
+    device.close()
+    assert asyncio.run(ask_and_leave(port)) == ["asked", "replaced"]

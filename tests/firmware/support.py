@@ -9,6 +9,7 @@ import json
 import massager
 from massager import library, rpc
 from massager.app import App
+from massager.buttons import MODE
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, PERIOD_MS, REFERENCE
 
 TICK_US = 10_000
@@ -285,6 +286,13 @@ class Bench:
         reply = self.raw(json.dumps(request))
         assert reply["id"] == self._next_id
         return reply["result"] if "result" in reply else reply["error"]
+
+    def agree(self, **values):
+        """Set what wants a press at the device, and press."""
+        error = self.call("settings.set", values=values)
+        assert error["data"]["name"] == "confirm_needed", error
+        self.run_ms(50)
+        self.press(MODE)
 
     def start(self, level=1, run_s=600):
         """A remote session that never loses its host."""

@@ -79,7 +79,7 @@ def test_each_broken_part_fails_its_test_and_refuses_the_start():
 def test_a_pad_sensor_that_is_not_fitted_is_not_tested():
     files = MemoryFiles()
     before = Bench(files)
-    before.call("settings.set", values={"pad_sensor": False})
+    before.agree(pad_sensor=False)
     before.call("settings.save")
     bench = boot(files=files, temperatures=[32_768, 32_768, 32_768, 65_535, 32_768])
     bench.run_ms(500)

@@ -2,7 +2,7 @@
 
 import json
 
-from massager import errors, methods, schema, wire
+from massager import errors, methods, schema, settings, wire
 from support import Bench
 
 SEED = 12_345
@@ -14,7 +14,7 @@ def name(reply):
 
 def test_hello_says_who_is_there():
     hello = Bench().call("hello")
-    assert hello["protocol"] == "1.2.0"
+    assert hello["protocol"] == "1.3.0"
     assert hello["sim"] == "bench"
     assert hello["content"] == "0123456789abcdef"
     assert hello["board"] == "e66038b713a1b2c3"
@@ -124,7 +124,7 @@ def test_every_reply_fits_a_line():
     bench.board.adc_supply = 0
     bench.board.buttons = 15
     bench.run_ms(11_000)
-    for row in methods.table.TABLE:
+    for row in settings.TABLE:
         if row[1] == "int":
             bench.app.settings.values[row[0]] = row[3] + 1
     for params in ({"level": 2, "run_s": 300}, {"values": {"x" * 40 + str(i): 1 for i in range(9)}}):

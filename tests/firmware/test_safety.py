@@ -139,7 +139,7 @@ def test_a_device_without_a_pad_sensor_says_so_and_runs():
     bench.run_ms(500)
     assert fault(bench) == "pad_sensor"
     assert bench.call("status")["pad_dc"] is None
-    bench.call("settings.set", values={"pad_sensor": False})
+    bench.agree(pad_sensor=False)
     bench.run_ms(100)
     assert bench.call("fault.clear") == {"cleared": "pad_sensor"}
     bench.start()

@@ -2,7 +2,7 @@
 
 import math
 
-from massager.sense import INVALID, PERIOD_MS, REFERENCE, Sense
+from massager.sense import INVALID, PERIOD_MS, REFERENCE, Sense, ntc_table
 from massager.settings import Settings
 from support import BenchBoard
 
@@ -220,3 +220,10 @@ def test_a_nearly_open_thermistor_does_not_come_and_go():
     board.temperatures[1] = 32_768
     run(sense, board, 8)
     assert sense.temperatures_dc[1] == 250
+
+
+def test_every_thermistor_that_may_be_set_has_a_table():
+    for beta in (2_500, 3_950, 5_000):
+        for pullup in (1_000, 10_000, 100_000):
+            table = ntc_table(beta, pullup)
+            assert list(table) == sorted(table, reverse=True), (beta, pullup)

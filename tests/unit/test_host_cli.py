@@ -123,14 +123,14 @@ def test_get_shows_value_range_default_and_marks(knead: Knead, peer: Peer) -> No
 def test_set_parses_by_type_and_marks_what_weakens(knead: Knead, peer: Peer) -> None:
     peer.answers["status"] = lambda params: {"state": "IDLE", "unsaved": ["buzzer"]}
 
-    code, out, _ = knead("set", "session_limit_s=900", "buzzer=off")
+    code, out, err = knead("set", "session_limit_s=900", "buzzer=off", "--yes-weaken", "session_limit_s")
 
     assert code == 0
     assert peer.values["session_limit_s"] == 900
     assert peer.values["buzzer"] is False
-    assert "! session_limit_s can weaken a protection" in out
+    assert "! session_limit_s weakens a protection" in out
     assert "! buzzer" not in out
-    assert "knead save" in out
+    assert "not saved yet (buzzer): knead save" in err
 
 
 @pytest.mark.parametrize(

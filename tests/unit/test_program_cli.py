@@ -69,7 +69,7 @@ def test_check_names_places_as_compilers_do_and_says_whose_limits(knead: Knead, 
     assert lines[2].startswith("bad.toml:27: error: stage 2: low is 9, above high")
     assert lines[3] == "bad.toml: 2 errors"
     assert lines[4].startswith("none.toml: error: cannot read none.toml: No such file")
-    assert lines[-1].endswith("slew_s 2, area_s 90: the defaults, --device takes a device's settings")
+    assert lines[-1].endswith("slew_s 2, area_s 90: the defaults, --on-device takes a device's settings")
 
 
 def test_check_as_json_has_every_problem(knead: Knead, folder: Path) -> None:
@@ -99,7 +99,7 @@ def test_check_asks_the_device_only_when_told(knead: Knead, peer: Peer) -> None:
     peer.values["max_level"] = 3
     assert knead("program", "check", "calves.toml")[0] == 0
     assert peer.methods() == []
-    code, out, _ = knead("program", "check", "calves.toml", "--device")
+    code, out, _ = knead("program", "check", "calves.toml", "--on-device")
 
     assert code == 1
     assert "calves.toml:28: error: stage 2: high is 4, the device allows 1…3" in out

@@ -24,8 +24,12 @@ def maintenance(app: App) -> None:
     `knead reboot` brings it back.
     """
     with app.connect() as device:
+        lost = device.unsaved()
         device.maintenance()
-        app.emit({"rebooting": True}, "restarted without motor functions; back with: knead reboot")
+        app.emit(
+            {"rebooting": True, "lost": lost}, "restarted without motor functions; back with: knead reboot"
+        )
+        _tell_lost(app, lost)
 
 
 @click.command()
@@ -33,5 +37,12 @@ def maintenance(app: App) -> None:
 def reboot(app: App) -> None:
     """Restart the device; unsaved settings are lost."""
     with app.connect() as device:
+        lost = device.unsaved()
         device.reboot()
-        app.emit({"rebooting": True}, "restarted")
+        app.emit({"rebooting": True, "lost": lost}, "restarted")
+        _tell_lost(app, lost)
+
+
+def _tell_lost(app: App, names: list[str]) -> None:
+    if names and not app.json:
+        click.echo(f"lost, because not saved: {', '.join(names)}", err=True)

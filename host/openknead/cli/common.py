@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from openknead.errors import AdvisedAgainst, OpenKneadError, Refused, SettingError
+from openknead.errors import AdvisedAgainst, OpenKneadError, Refused, SettingError, SettingsFileError
 
 if TYPE_CHECKING:
     from openknead.device import Device
@@ -24,11 +25,23 @@ class App:
     port: str | None = None
     json: bool = False
     timeout: float = 2.0
+    device: str | None = None  # a name that `knead device` keeps
 
     def connect(self) -> Device:
+        """The device: --port, else --device, else OPENKNEAD_PORT or _DEVICE, else the only one there is.
+
+        With both options, whatever is at the port has to be that device.
+        """
         from openknead.device import connect
 
-        return connect(self.port, timeout=self.timeout)
+        name = self.device or (None if self.port else os.environ.get("OPENKNEAD_DEVICE"))
+        if not name:
+            return connect(self.port, timeout=self.timeout)
+        from openknead import devices
+
+        known = devices.find(name)
+        port = self.port or devices.locate(known, self.timeout)
+        return connect(port, timeout=self.timeout, board=known.board)
 
     def emit(self, machine: Any, people: str | Iterable[str]) -> None:
         """Print the result: `machine` as one line of JSON with --json, else `people`."""
@@ -39,13 +52,32 @@ class App:
             click.echo(line)
 
 
+def _named(ctx: click.Context, param: click.Parameter, name: str | None) -> None:
+    if name:
+        ctx.ensure_object(App).device = name
+
+
+def _complete_device(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from openknead.cli.complete import device_names
+
+    return device_names(incomplete)
+
+
 def app_options(command: F) -> F:
-    """--port, --json and --timeout, on the group and on every command alike."""
+    """--port, --device, --json and --timeout, on the group and on every command alike."""
     for option in (
         click.option(
             "--timeout", type=click.FloatRange(0.1, 60), metavar="SECONDS", help="Wait so long for answers."
         ),
         click.option("--json", is_flag=True, help="Print JSON: results on stdout, errors on stderr."),
+        click.option(
+            "--device",
+            metavar="NAME",
+            expose_value=False,
+            callback=_named,
+            shell_complete=_complete_device,
+            help="A device by its name (knead device); else OPENKNEAD_DEVICE.",
+        ),
         click.option(
             "--port", metavar="PORT", help="Serial port or socket://HOST:PORT; else OPENKNEAD_PORT."
         ),
@@ -103,7 +135,9 @@ def error_lines(error: OpenKneadError) -> list[str]:
         return lines + columns([(name, remedy) for name, remedy in error.refusals], "  ")
     if isinstance(error, AdvisedAgainst):
         lines += columns([(item["name"], item["do"]) for item in error.data["advice"]], "  ")
-    if isinstance(error, SettingError) and error.problems:
+    if isinstance(error, SettingsFileError):
+        lines += [f"  line {problem['line']}: {problem['message']}" for problem in error.problems]
+    elif isinstance(error, SettingError) and error.problems:
         lines += [f"  {_problem(problem)}" for problem in error.problems]
     elif "param" in error.data:
         lines.append(f"  {_problem({**error.data, 'setting': error.data['param'], 'name': error.name})}")

@@ -22,7 +22,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "set": ("knead set slew_s=3 area_s=60",),
     "reset": ("knead reset slew_s area_s", "knead reset --all"),
     "program show": ("knead program show roller",),
-    "program check": ("knead program check mine.toml --device",),
+    "program check": ("knead program check mine.toml --on-device",),
     "program plot": ("knead program plot roller --picture roller.svg",),
     "program try": ("knead program try mine.toml --hand heavy --ambient 30",),
     "program push": ("knead program push mine.toml",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from openknead.cli.examples import epilog
 
@@ -31,6 +32,15 @@ class LazyGroup(click.Group):
             raise TypeError(f"{module}:{attribute} is no click command")
         command.epilog = command.epilog or epilog(" ".join([*ctx.command_path.split()[1:], cmd_name]))
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names with their lines from the table: completing them loads no command."""
+        names = [
+            CompletionItem(name, help=line)
+            for name, (_, line) in self.commands_at.items()
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -91,14 +91,14 @@ def write_file(path: Path, content: bytes, replace: bool) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
-@click.option("--device", "on_device", is_flag=True, help="Judge by the settings of the connected device.")
+@click.option("--on-device", is_flag=True, help="Judge by the settings of the connected device.")
 @pass_app
 def check(app: App, files: Sequence[str], on_device: bool) -> int:
     """Judge program files: every error with its line, its stage and what to do about it.
 
-    Levels, the longest session and the slew are settings: with --device they are the device's, and a program
-    that could not start there is an error; without, the defaults, and a program too long for them is a
-    warning.
+    Levels, the longest session and the slew are settings: with --on-device they are the device's, and a
+    program that could not start there is an error; without, the defaults, and a program too long for them is
+    a warning.
 
     Exit code 1 when there is an error in any of them, 0 with warnings only.
     """

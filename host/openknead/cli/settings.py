@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import click
 
+from openknead.cli import agree
 from openknead.cli.common import App, columns, pass_app
+from openknead.cli.complete import complete_assignment, complete_names
 from openknead.errors import SettingError
 from openknead.model import Setting
+from openknead.settings_file import Value, find, read_value, shown, span
 
-Value = int | bool
-WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
-WORDS = {
-    "true": True,
-    "on": True,
-    "yes": True,
-    "1": True,
-    "false": False,
-    "off": False,
-    "no": False,
-    "0": False,
-}
+SAVE = click.option("--save", "keep", is_flag=True, help="Then save them, as `knead save` does.")
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_names)
 @pass_app
 def get(app: App, name: str | None) -> None:
     """Show one setting, or all of them.
@@ -44,7 +34,7 @@ def get(app: App, name: str | None) -> None:
             entry = _machine(setting, value, unsaved)
             lines = [f"{name} = {shown(value)} {setting.unit}".rstrip() + (" (not saved)" if unsaved else "")]
             app.emit(
-                entry, [*lines, f"  {setting.doc}", f"  {_range(setting)}, default {shown(setting.default)}"]
+                entry, [*lines, f"  {setting.doc}", f"  {span(setting)}, default {shown(setting.default)}"]
             )
             return
         values = device.get_all()
@@ -54,7 +44,7 @@ def get(app: App, name: str | None) -> None:
             setting = table[key]
             marks = ("*" if key in unsaved_names else " ") + ("!" if setting.weakens else "")
             default = shown(setting.default)
-            rows.append((marks, key, shown(value), setting.unit, _range(setting), default, setting.doc))
+            rows.append((marks, key, shown(value), setting.unit, span(setting), default, setting.doc))
         machine = [_machine(table[key], value, key in unsaved_names) for key, value in values.items()]
         lines = columns(rows)
         if unsaved_names:
@@ -63,22 +53,30 @@ def get(app: App, name: str | None) -> None:
 
 
 @click.command("set")
-@click.argument("assignments", nargs=-1, required=True, metavar="NAME=VALUE…")
+@click.argument(
+    "assignments", nargs=-1, required=True, metavar="NAME=VALUE…", shell_complete=complete_assignment
+)
+@SAVE
+@agree.yes_weaken
 @pass_app
-def set_values(app: App, assignments: Sequence[str]) -> None:
-    """Change settings, all of them or none; `knead save` keeps them over a power cycle."""
+def set_values(app: App, assignments: Sequence[str], keep: bool, yes_weaken: Sequence[str]) -> None:
+    """Change settings, all of them or none; `knead save`, or --save, keeps them over a power cycle.
+
+    What weakens a protection is asked about, or needs --yes-weaken; the most dangerous changes wait for
+    a press of MODE on the device.
+    """
     with app.connect() as device:
         table = device.settings()
-        values = dict(parse(table, assignment) for assignment in assignments)
-        changed = device.set(values)
-        unsaved = device.unsaved()
-        weakened = [name for name in changed if table[name].weakens and values[name] != table[name].default]
-        lines = [f"{name} = {shown(values[name])} {table[name].unit}".rstrip() for name in changed]
-        lines += [f"! {name} can weaken a protection: {table[name].doc}" for name in weakened]
+        pairs = [parse(table, assignment) for assignment in assignments]
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            raise click.UsageError("a setting can be given once only")
+        before, weakened = agree.change(app, device, values, yes_weaken)
+        lines = agree.changed(table, before, values)
+        lines += [f"! {name} weakens a protection: {table[name].doc}" for name in weakened]
         lines = lines or ["nothing changed: these were the values already"]
-        if unsaved:
-            lines.append(f"not saved yet ({', '.join(unsaved)}): knead save")
-        app.emit({"changed": changed, "unsaved": unsaved, "weakens": weakened}, lines)
+        machine = {"changed": list(before), "weakens": weakened}
+        _finish(app, device, machine, lines, keep)
 
 
 @click.command()
@@ -91,37 +89,34 @@ def save(app: App) -> None:
 
 
 @click.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete_names)
 @click.option("--all", "everything", is_flag=True, help="Every setting.")
+@SAVE
+@agree.yes_weaken
 @pass_app
-def reset(app: App, names: Sequence[str], everything: bool) -> None:
-    """Take the named settings, or --all, back to their defaults."""
+def reset(app: App, names: Sequence[str], everything: bool, keep: bool, yes_weaken: Sequence[str]) -> None:
+    """Take the named settings, or --all, back to their defaults. Asks where that weakens a protection."""
     if bool(names) == everything:
         raise click.UsageError("name the settings to reset, or give --all")
     with app.connect() as device:
-        changed = device.reset(None if everything else names)
-        unsaved = device.unsaved()
+        table = device.settings()
+        defaults = {name: find(table, name).default for name in (table if everything else names)}
+        before, weakened = agree.change(app, device, defaults, yes_weaken)
+        changed = list(before)
         lines = [
             f"back to default: {', '.join(changed)}" if changed else "nothing changed: all at their defaults"
         ]
-        if unsaved:
-            lines.append("not saved yet: knead save")
-        app.emit({"changed": changed, "unsaved": unsaved}, lines)
+        _finish(app, device, {"changed": changed, "weakens": weakened}, lines, keep)
 
 
-def find(table: Mapping[str, Setting], name: str) -> Setting:
-    """The row of a setting; SettingError with a suggestion when there is none."""
-    if name in table:
-        return table[name]
-    near = get_close_matches(name, table, n=3)
-    remedy = f"did you mean {' or '.join(near)}?" if near else "see them all: knead get"
-    raise SettingError(
-        f"no setting is called {name}",
-        code=-32020,
-        name="unknown_setting",
-        remedy=remedy,
-        data={"setting": name},
-    )
+def _finish(app: App, device: Any, machine: dict[str, Any], lines: list[str], keep: bool) -> None:
+    """Save if that was wanted, tell what happened, and what is left to do."""
+    if keep:
+        machine["sequence"] = device.save()
+        lines.append(f"saved (record {machine['sequence']})")
+    machine["unsaved"] = device.unsaved()
+    app.emit(machine, lines)
+    agree.warn_unsaved(app, machine["unsaved"])
 
 
 def parse(table: Mapping[str, Setting], assignment: str) -> tuple[str, Value]:
@@ -131,30 +126,17 @@ def parse(table: Mapping[str, Setting], assignment: str) -> tuple[str, Value]:
         raise click.UsageError(f"{assignment!r}: write NAME=VALUE")
     setting = find(table, name.strip())
     word = text.strip()
-    if setting.type == "bool":
-        value: Value | None = WORDS.get(word.lower())
-    else:
-        value = int(word) if WHOLE.fullmatch(word) else None
+    value = read_value(setting, word)
     if value is None:
         kind = "on or off" if setting.type == "bool" else "a whole number"
         raise SettingError(
             f"{setting.name} takes {kind}, not {word!r}",
             code=-32021,
             name="wrong_type",
-            remedy=f"{setting.name}: {_range(setting)}",
+            remedy=f"{setting.name}: {span(setting)}",
             data={"setting": setting.name},
         )
     return setting.name, value
-
-
-def shown(value: Value) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
-
-
-def _range(setting: Setting) -> str:
-    if setting.type == "bool":
-        return "on/off"
-    return f"{setting.min}…{setting.max}" + (f" {setting.unit}" if setting.unit else "")
 
 
 def _machine(setting: Setting, value: Value, unsaved: bool) -> dict[str, Any]:

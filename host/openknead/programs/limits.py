@@ -28,7 +28,9 @@ class Limits:
         return Limits(**known, areas=labels, device=True)
 
     def __str__(self) -> str:
-        whose = "the device's settings" if self.device else "the defaults, --device takes a device's settings"
+        whose = (
+            "the device's settings" if self.device else "the defaults, --on-device takes a device's settings"
+        )
         return (
             f"levels {self.min_level}…{self.max_level}, session_limit_s {self.session_limit_s}, "
             f"slew_s {self.slew_s}, area_s {self.area_s}: {whose}"

@@ -1,0 +1,254 @@
+"""Changes that take a protection its measure: a host asks, a press of MODE decides, all or nothing."""
+
+from massager import cues
+from massager import session as sessions
+from massager import settings as table
+from massager.buttons import MINUS, MODE, PLUS, STOP
+from massager.confirm import WITHIN_MS
+from massager.sense import HANDLE, Sense
+from massager.settings import TABLE, Settings
+from support import Bench, BenchBoard
+
+WEAKER = {"isense_mv_per_a": 2_000, "area_s": 60}
+
+
+def outcomes(bench):
+    return [value for name, value in bench.event_names() if name == "confirm"]
+
+
+def asked(values=WEAKER, bench=None):
+    """A device that was just asked, and the values from before."""
+    bench = bench or Bench()
+    before = dict(bench.app.settings.values)
+    error = bench.call("settings.set", values=values)
+    assert error["data"]["name"] == "confirm_needed", error
+    assert error["data"]["within_s"] == 20
+    assert bench.app.settings.values == before
+    bench.run_ms(50)
+    return bench, before
+
+
+def test_mode_applies_all_of_it():
+    bench, _ = asked()
+    bench.press(MODE)
+    assert outcomes(bench) == ["asked", "applied"]
+    assert bench.app.settings["isense_mv_per_a"] == 2_000
+    assert bench.app.settings["area_s"] == 60
+    assert bench.call("status")["unsaved"] == [
+        "area_s",
+        "remote_start",
+        "acknowledged",
+        "isense_mv_per_a",
+    ]
+    assert bench.app.sense._ma_full == 3_300_000 // 2_000  # handed to who works with it
+    assert bench.app.selected == "steady"  # the press chose no program
+
+
+def test_only_the_names_that_want_it_are_named():
+    bench = Bench()
+    error = bench.call("settings.set", values={"ntc_beta_k": 4_000, "slew_s": 1, "pad_sensor": False})
+    assert sorted(error["data"]["names"]) == ["ntc_beta_k", "pad_sensor"]
+
+
+def test_any_other_button_refuses_and_does_nothing_else():
+    for button in (PLUS, MINUS, STOP):
+        bench, before = asked()
+        bench.press(button)
+        bench.press(MODE)  # too late, and what it always does
+        assert outcomes(bench) == ["asked", "refused"], button
+        assert bench.app.settings.values == before
+        assert bench.app.session.state == sessions.IDLE
+
+
+def test_mode_held_is_no_agreement():
+    bench, before = asked(bench=Bench(remote=False))
+    bench.press(MODE, 3_500)
+    assert outcomes(bench) == ["asked", "refused"]
+    assert bench.app.settings.values == before
+
+
+def test_a_press_that_began_before_the_question_is_no_answer():
+    bench = Bench()
+    bench.board.buttons |= MODE
+    bench.run_ms(10)  # not even debounced
+    bench, before = asked(bench=bench)
+    bench.board.buttons &= ~MODE
+    bench.run_ms(100)
+    assert bench.app.settings.values == before
+    assert outcomes(bench) == ["asked"]
+    bench.press(MODE)
+    assert outcomes(bench) == ["asked", "applied"]
+
+
+def test_nobody_answers():
+    bench, before = asked()
+    bench.run_ms(WITHIN_MS)
+    assert outcomes(bench) == ["asked", "expired"]
+    bench.press(MODE)
+    assert bench.app.settings.values == before
+
+
+def test_another_request_about_settings_takes_its_place():
+    for method, params in (
+        ("settings.set", {"values": {}}),
+        ("settings.set", {"values": {"area_s": 1}}),  # even one that is refused
+        ("settings.reset", {"names": ["area_s"]}),
+    ):
+        bench, before = asked()
+        bench.call(method, **params)
+        bench.press(MODE)
+        assert outcomes(bench) == ["asked", "replaced"], method
+        assert bench.app.settings.values == before
+    bench, _ = asked()
+    asked({"isense_mv_per_a": 1_500}, bench)
+    bench.press(MODE)
+    assert outcomes(bench) == ["asked", "replaced", "asked", "applied"]
+    assert bench.app.settings["isense_mv_per_a"] == 1_500
+    assert bench.app.settings["area_s"] == 90
+
+
+def test_a_session_a_fault_and_a_restart_call_it_off():
+    for what in ("session", "fault", "maintenance"):
+        bench, before = asked()
+        before = dict(bench.app.settings.values)
+        if what == "session":
+            bench.start()
+            before["host_timeout_s"] = bench.app.settings["host_timeout_s"]
+        elif what == "fault":
+            bench.board.temperatures[HANDLE] = 65_535
+            bench.run_ms(500)
+            assert bench.app.safety.fault
+        else:
+            bench.call("maintenance")
+        bench.run_ms(20)
+        bench.press(MODE)
+        assert outcomes(bench) == ["asked", "cancelled"], what
+        assert bench.app.settings.values == before
+
+
+def test_it_does_not_survive_a_restart():
+    bench, before = asked()
+    bench.call("settings.save")
+    again = Bench(bench.files, remote=False)
+    again.press(MODE)
+    assert again.app.settings.values == before
+    assert outcomes(again) == []
+
+
+def test_a_latched_fault_does_not_stand_in_the_way():
+    board = BenchBoard()
+    board.temperatures = [32_768, 32_768, 32_768, 65_535, 32_768]
+    bench = Bench(board=board)
+    bench.run_ms(1_000)
+    assert bench.call("status")["fault"]["name"] == "pad_sensor"
+    bench.agree(pad_sensor=False)
+    assert bench.call("fault.clear") == {"cleared": "pad_sensor"}
+
+
+def test_the_other_direction_needs_nobody():
+    bench = Bench()
+    assert bench.call("settings.set", values={"isense_mv_per_a": 1_000})["changed"] == ["isense_mv_per_a"]
+    error = bench.call("settings.reset", names=["isense_mv_per_a"])  # back is up again
+    assert error["data"]["names"] == ["isense_mv_per_a"]
+    assert bench.call("settings.set", values={"pad_sensor": True})["changed"] == ["pad_sensor"]
+
+
+def test_not_in_maintenance():
+    bench = Bench()
+    bench.call("maintenance")
+    again = Bench(bench.files)
+    assert again.call("settings.set", values=WEAKER)["data"]["name"] == "wrong_state"
+
+
+def test_light_and_cue_ask():
+    bench, _ = asked()
+    assert ("cue", "confirm") in bench.event_names()
+    bench.run_ms(1_000)
+    seen = set()
+    for _ in range(60):
+        bench.run_ms(10)
+        seen.add(bench.board.rgb)
+    assert seen == {cues.CYAN, cues.DARK}
+    bench.press(MODE)
+    bench.run_ms(1_000)
+    assert bench.board.rgb == cues.BLUE
+
+
+def test_a_batch_is_staged_and_taken_at_once():
+    bench = Bench()
+    assert bench.call("settings.stage", begin=True, values={"max_level": 5, "area_s": 60})["staged"] == 2
+    assert bench.call("settings.stage", values={"slew_s": 5})["staged"] == 3
+    assert bench.app.settings["area_s"] == 90
+    result = bench.call("settings.set", staged=3, values={"min_level": 4, "default_level": 4})
+    assert sorted(result["changed"]) == ["area_s", "default_level", "max_level", "min_level", "slew_s"]
+    assert bench.app.settings["min_level"] == 4
+
+
+def test_what_is_staged_is_never_taken_by_another_request():
+    bench = Bench()
+    bench.call("settings.stage", begin=True, values={"slew_s": 5})
+    assert bench.call("settings.set", values={"area_s": 60})["changed"] == ["area_s"]
+    assert bench.call("settings.set", staged=1, values={})["data"]["name"] == "invalid_params"
+    bench.call("settings.stage", begin=True, values={"slew_s": 5})
+    bench.call("settings.stage", begin=True, values={"slew_s": 5, "area_s": 30})
+    assert bench.call("settings.set", staged=1, values={})["data"]["name"] == "invalid_params"
+    assert bench.app.settings["slew_s"] == 2
+
+
+def test_a_bad_value_ends_the_batch():
+    bench = Bench()
+    bench.call("settings.stage", begin=True, values={"slew_s": 5})
+    for values in ({"area_s": 1}, {"turbo": 1}, {"area_s": True}):
+        assert bench.call("settings.stage", values=values)["data"]["setting"] in values
+        assert bench.app.staged == {}
+    bench.call("settings.stage", begin=True, values={"slew_s": 5})
+    bench.call("settings.set", staged=1, values={"area_s": 1})
+    assert bench.app.settings["slew_s"] == 2
+    bench.call("settings.stage", begin=True, values={"max_level": 2})
+    conflict = bench.call("settings.set", staged=1, values={"min_level": 3})
+    assert conflict["data"]["name"] == "conflict"
+    assert bench.app.settings["max_level"] == 11
+
+
+def hot_dc(**values):
+    """What a thermistor at about 60 C reads as, in 0.1 C, under these settings."""
+    settings = Settings()
+    settings.take(values)
+    sense = Sense(settings)
+    board = BenchBoard()
+    board.temperatures = [14_000] * 5
+    for _ in range(40):
+        board.sample()
+        sense.update(board, 0)
+    return sense.temperatures_dc[HANDLE]
+
+
+def test_the_direction_that_weakens_is_the_one_in_which_less_is_seen():
+    right = hot_dc()
+    assert 500 < right < 700
+    assert hot_dc(ntc_beta_k=4_300) < right < hot_dc(ntc_beta_k=3_600)
+    assert hot_dc(ntc_pullup_ohm=12_000) < right < hot_dc(ntc_pullup_ohm=8_000)
+    settings = Settings()
+    full = []
+    for gain in (1_000, 1_120, 2_000):
+        settings.take({"isense_mv_per_a": gain})
+        full.append(Sense(settings)._ma_full)
+    assert full == sorted(full, reverse=True)
+
+
+def test_what_scales_a_measurement_is_confirmed():
+    confirmed = [row[0] for row in TABLE if row[6] & table.CONFIRM]
+    assert confirmed == [
+        "battery_cells",
+        "isense_mv_per_a",
+        "supply_ratio_milli",
+        "ntc_beta_k",
+        "ntc_pullup_ohm",
+        "pad_sensor",
+    ]
+    for row in TABLE:
+        if row[6] & table.CONFIRM:
+            assert row[6] & table.WEAKENS and row[6] & table.IDLE_ONLY, row[0]
+    settings = Settings()
+    assert settings.weakened({"battery_cells": 2, "max_level": 11, "slew_s": 3}) == ["battery_cells"]
+    assert settings.weakened({"battery_cells": 4, "slew_s": 1}, table.CONFIRM) == ["battery_cells"]
