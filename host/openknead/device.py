@@ -144,7 +144,7 @@ class Device(Closing):
         """Let other OpenKnead processes of this user use the port meanwhile (until `close`)."""
         if self._hub is None and not self.channel.link.shared:
             self.channel.background()
-            self._hub = Hub(self.channel, self.port)
+            self._hub = Hub(self.channel, self.port, self._hz)
 
     @property
     def shared(self) -> bool:
@@ -276,7 +276,7 @@ class Device(Closing):
         self._sample_reader()
         self._hz = hz
         if self._hub:
-            return self._hub.want(None, hz, self.timeout)
+            return self._hub.want(hz, self.timeout)
         return int(self._value("telemetry.subscribe", "hz", hz=hz))
 
     def feed(self) -> Feed:
@@ -316,7 +316,7 @@ class Device(Closing):
 
     def _translate(self, method: str, params: Any) -> Sample | Event | None:
         if method == "telemetry" and self._samples:
-            return self._samples.read(params)
+            return self._samples.read(self._hub.own(params) if self._hub else params)
         if method == "event" and isinstance(params, Mapping):
             return Event.of(params)
         return None

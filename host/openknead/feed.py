@@ -60,12 +60,12 @@ class Feed(Closing):
         if item is None:
             return
         if isinstance(item, Sample):
+            if self._seq is not None:
+                self.missed += max(0, item.seq - self._seq - 1)
+            self._seq = item.seq
             if self._queue.qsize() >= QUEUE_LIMIT:
                 self.missed += 1
                 return
-            if self._seq is not None and not self._device.channel.link.shared:
-                self.missed += max(0, item.seq - self._seq - 1)
-            self._seq = item.seq
         elif item.name == "boot":
             from openknead.errors import DeviceRestarted
 

@@ -1,0 +1,116 @@
+"""Writes what a feed tells into a file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from openknead.closing import Closing
+from openknead.model import Event, Sample
+from openknead.recording.clock import UtcClock
+from openknead.recording.database import SqliteWriter
+from openknead.recording.errors import RecordingExists, RecordingFailed
+from openknead.recording.model import End, Head, Row, gap, utc_text
+from openknead.recording.reader import entries
+from openknead.recording.text import FORMATS, TextWriter, Writer, csv_lines, json_lines
+
+FLUSH_S = 1.0  # what a crash may cost
+
+
+def file_format(path: Path) -> str:
+    """The format that a file's suffix stands for. ValueError: for none."""
+    try:
+        return FORMATS[path.suffix.lower()]
+    except KeyError:
+        raise ValueError(f"{path.name}: its suffix is none of {', '.join(FORMATS)}") from None
+
+
+class Recorder(Closing):
+    """Writes a file, at least once a second while things are added; a context manager.
+
+    `samples`, `lost`, `events` and `lost_events` count over all runs; `size_bytes`: of the file.
+    """
+
+    def __init__(self, path: Path, head: Head, *, form: str | None = None, append: bool = False) -> None:
+        """form: "csv", "jsonl" or "sqlite", None to go by the suffix; append: add a run to what is there.
+
+        Raises RecordingExists, NoRecording for something else to append to, RecordingFailed.
+        """
+        self.path = path
+        self.samples = self.lost = self.events = self.lost_events = self.runs = 0
+        self._before: dict[str, int] = {}  # the counts when this run began
+        self._flushed_s = time.monotonic()
+        self._writer = _writer(path, form or file_format(path), append)
+        self.begin(head)
+
+    def begin(self, head: Head) -> None:
+        """Begin a run: with the first, and after each `end`. Raises RecordingFailed."""
+        self._clock = UtcClock()
+        self._seq: int | None = None
+        self._ended = False
+        self._before = self.counts()
+        self.runs += 1
+        self._writer.put(head)
+        self.flush()
+
+    def add(self, item: Sample | Event, arrived_s: float | None = None) -> None:
+        """Add what came. arrived_s: when, as Unix time, None for now. Raises RecordingFailed."""
+        now_s = time.time() if arrived_s is None else arrived_s
+        if isinstance(item, Sample):
+            self.samples += 1
+            self.lost += 0 if self._seq is None else gap(self._seq, item.seq)
+            self._seq = item.seq
+        else:
+            self.events += 1
+            lost = item.data.get("lost")
+            self.lost_events += lost if isinstance(lost, int) else 0
+        self._writer.put(Row(self._clock.utc_s(item.t_ms, now_s), item))
+        if time.monotonic() - self._flushed_s >= FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything to the operating system. Raises RecordingFailed."""
+        self._flushed_s = time.monotonic()
+        self._writer.flush()
+
+    def end(self, reason: str) -> None:
+        """End the run, with its counts. Raises RecordingFailed."""
+        if self._ended:
+            return
+        self._ended = True
+        count = {name: value - self._before[name] for name, value in self.counts().items()}
+        del count["events"]
+        self._writer.put(End(reason=reason, **count, ended_utc=utc_text(time.time())))
+        self.flush()
+
+    def close(self) -> None:
+        """End the run that is not ended, as "closed", and close the file; harmless when repeated."""
+        try:
+            self.end("closed")
+        finally:
+            self._writer.close()
+
+    def counts(self) -> dict[str, int]:
+        """Samples, events, and those lost."""
+        return {name: getattr(self, name) for name in ("samples", "lost", "events", "lost_events")}
+
+    @property
+    def size_bytes(self) -> int:
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+
+def _writer(path: Path, form: str, append: bool) -> Writer:
+    known = path.exists()
+    if known and not append:
+        raise RecordingExists(f"{path} is there already")
+    if known and path.stat().st_size:
+        next(entries(path), None)  # something else is not added to
+    if form == "sqlite":
+        return SqliteWriter(path)
+    try:
+        return TextWriter(path, csv_lines if form == "csv" else json_lines)
+    except OSError as problem:
+        raise RecordingFailed(f"{path} cannot be written: {problem.strerror or problem}") from problem
