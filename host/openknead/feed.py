@@ -12,6 +12,7 @@ from openknead.model import Event, Sample
 if TYPE_CHECKING:
     from openknead.device import Device
 
+LOOKS = 4
 QUEUE_LIMIT = 50_000  # items; at 10 Hz more than an hour behind
 
 
@@ -42,11 +43,15 @@ class Feed(Closing):
         return item
 
     def next(self, timeout: float) -> Sample | Event:
-        """The next item; DeviceTimeout when none comes within `timeout` seconds."""
-        item = self.get(timeout)
-        if item is None:
-            raise DeviceTimeout(f"the device has been silent for {timeout:g} s")
-        return item
+        """The next item; DeviceTimeout when none comes within `timeout` seconds.
+
+        In several looks, so that a process that was suspended does not take its own absence for silence.
+        """
+        for _ in range(LOOKS):
+            item = self.get(timeout / LOOKS)
+            if item is not None:
+                return item
+        raise DeviceTimeout(f"the device has been silent for {timeout:g} s")
 
     def close(self) -> None:
         """Stop listening. Telemetry stays subscribed."""

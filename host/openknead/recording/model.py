@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from openknead.model import Event, Hello, Sample
@@ -91,9 +92,7 @@ class Run:
     @property
     def lost(self) -> int:
         """Samples missing between those that are there."""
-        return sum(
-            gap(before.seq, after.seq) for before, after in zip(self.samples, self.samples[1:], strict=False)
-        )
+        return sum(gap(before.seq, after.seq) for before, after in pairwise(self.samples))
 
 
 def gap(before: int, after: int) -> int:
@@ -126,5 +125,5 @@ def _typed(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
         elif not number and value is not None:
             value = str(value)
         empty = None if optional else 0 if number else ""
-        found[each.name] = value if value or value == 0 and number and value is not None else empty
+        found[each.name] = empty if value in (None, "") else value
     return found

@@ -11,23 +11,34 @@ from openknead.recording.errors import NoRecording
 from openknead.recording.model import Damage, End, Entry, Head, Run
 from openknead.recording.text import CSV_MARK, JSON_MARK, numbered, read_csv, read_jsonl
 
+MARKS = {
+    b"SQLite format 3\0": "sqlite",
+    f"# {CSV_MARK}:".encode(): "csv",
+    f'{{"kind":"head","{JSON_MARK}":'.encode(): "jsonl",
+}
+
 
 def entries(path: Path) -> Iterator[Entry]:
-    """What is in a recording, in its order and piece by piece: a day's fits in no time into no memory.
+    """What is in a recording, in its order and piece by piece: a long one need not fit into memory.
 
     The format is told by the content. Raises NoRecording.
     """
+    form = form_of(path)
+    if form == "sqlite":
+        return read_database(path)
+    return (read_csv if form == "csv" else read_jsonl)(path, numbered(path))
+
+
+def form_of(path: Path) -> str:
+    """The format of a recording: "csv", "jsonl" or "sqlite". Raises NoRecording."""
     try:
         with path.open("rb") as file:
             start = file.read(256)
     except OSError as problem:
         raise NoRecording(f"{path} cannot be read: {problem.strerror or problem}") from problem
-    if start.startswith(b"SQLite format 3\0"):
-        return read_database(path)
-    if start.startswith(f"# {CSV_MARK}:".encode()):
-        return read_csv(path, numbered(path))
-    if start.startswith(f'{{"kind":"head","{JSON_MARK}":'.encode()):
-        return read_jsonl(path, numbered(path))
+    for mark, form in MARKS.items():
+        if start.startswith(mark):
+            return form
     raise NoRecording(f"{path} is no recording" if start else f"{path} is empty")
 
 
@@ -39,7 +50,7 @@ def read(path: Path) -> list[Run]:
             runs.append(Run(entry))
             continue
         if not runs:
-            continue  # damage before the first head
+            continue  # damage before the first head, or a run whose head is damaged
         run = runs[-1]
         if isinstance(entry, End):
             run.end = entry

@@ -9,9 +9,9 @@ from openknead.closing import Closing
 from openknead.model import Event, Sample
 from openknead.recording.clock import UtcClock
 from openknead.recording.database import SqliteWriter
-from openknead.recording.errors import RecordingExists, RecordingFailed
+from openknead.recording.errors import NoRecording, RecordingExists, RecordingFailed
 from openknead.recording.model import End, Head, Row, gap, utc_text
-from openknead.recording.reader import entries
+from openknead.recording.reader import form_of
 from openknead.recording.text import FORMATS, TextWriter, Writer, csv_lines, json_lines
 
 FLUSH_S = 1.0  # what a crash may cost
@@ -40,8 +40,16 @@ class Recorder(Closing):
         self.samples = self.lost = self.events = self.lost_events = self.runs = 0
         self._before: dict[str, int] = {}  # the counts when this run began
         self._flushed_s = time.monotonic()
+        self._failed = False
+        known = path.exists()
         self._writer = _writer(path, form or file_format(path), append)
-        self.begin(head)
+        try:
+            self.begin(head)
+        except RecordingFailed:
+            self._writer.close()
+            if not known:
+                path.unlink(missing_ok=True)
+            raise
 
     def begin(self, head: Head) -> None:
         """Begin a run: with the first, and after each `end`. Raises RecordingFailed."""
@@ -71,7 +79,11 @@ class Recorder(Closing):
     def flush(self) -> None:
         """Hand everything to the operating system. Raises RecordingFailed."""
         self._flushed_s = time.monotonic()
-        self._writer.flush()
+        try:
+            self._writer.flush()
+        except RecordingFailed:
+            self._failed = True
+            raise
 
     def end(self, reason: str) -> None:
         """End the run, with its counts. Raises RecordingFailed."""
@@ -84,9 +96,13 @@ class Recorder(Closing):
         self.flush()
 
     def close(self) -> None:
-        """End the run that is not ended, as "closed", and close the file; harmless when repeated."""
+        """End the run that is not ended, as "closed", and close the file; harmless when repeated.
+
+        A file that took no more remains without an end.
+        """
         try:
-            self.end("closed")
+            if not self._failed:
+                self.end("closed")
         finally:
             self._writer.close()
 
@@ -102,12 +118,17 @@ class Recorder(Closing):
             return 0
 
 
+def exists(path: Path) -> RecordingExists:
+    """The error for a file that would be overwritten."""
+    return RecordingExists(f"{path} is there already")
+
+
 def _writer(path: Path, form: str, append: bool) -> Writer:
     known = path.exists()
     if known and not append:
-        raise RecordingExists(f"{path} is there already")
-    if known and path.stat().st_size:
-        next(entries(path), None)  # something else is not added to
+        raise exists(path)
+    if known and path.stat().st_size and (there := form_of(path)) != form:
+        raise NoRecording(f"{path} is a recording of the format {there}, not {form}")
     if form == "sqlite":
         return SqliteWriter(path)
     try:

@@ -113,7 +113,11 @@ def read_csv(path: Path, lines: Iterable[tuple[int, bytes, bool]]) -> Iterator[E
     comment: dict[str, str] = {}
     order: list[int] | None = None  # places of COLUMNS in a line
     for number, raw, whole in lines:
-        text = raw.decode("utf-8", "replace").rstrip("\r\n")
+        try:
+            text = raw.decode().rstrip("\r\n")
+        except UnicodeDecodeError as problem:
+            yield Damage(f"line {number}", str(problem))
+            continue
         if text.startswith("#"):
             key, _, value = text[1:].partition(":")
             key = key.strip()
