@@ -188,7 +188,7 @@ class Hub:
                 client.send(_error(ident, reply.code, reply.name, reply.message, reply.remedy))
                 return
             if common is not None and "result" in reply:
-                self._hz, client.hz = common, wanted
+                self._hz, client.hz = common, int(wanted or 0)
                 reply = {**reply, "result": {"hz": wanted}}
             client.send({**reply, "id": ident})
 

@@ -16,7 +16,7 @@ class Thinner:
         self._due = 0  # samples of the device since the last one that was let through
 
     def take(self, params: Any, every: int) -> list[Any] | None:
-        """The params of a telemetry notification, if it is the turn of this one; every: 1 lets all through."""
+        """The params of a telemetry notification, None when it is not its turn; every: 1 takes all."""
         if not isinstance(params, list) or not params or not isinstance(params[0], int):
             return None
         seq = params[0]

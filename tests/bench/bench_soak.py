@@ -3,8 +3,8 @@
     python tests/bench/bench_soak.py [HOURS]
 
 Simulated hours, as fast as the machine goes, with a session of three minutes every other hour. Memory of both
-processes is taken five minutes after the start, in the middle and at the end. Then `knead record` is stopped for a
-while, so that nobody reads: what is lost has to be counted, to the sample, and neither side may grow.
+processes is taken five minutes after the start, in the middle and at the end. Then `knead record` is stopped
+for a while, so that nobody reads: what is lost has to be counted, to the sample, and the board may not grow.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ Show = Callable[["Recorder", str], None]  # shows how far a recording has come, 
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--format", "form", type=click.Choice(FORMS), help="Instead of the one that the suffix stands for.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMS), help="Instead of the one that the suffix stands for."
+)
 @click.option("--hz", type=click.Choice(RATES), default="10", show_default=True, help="Samples a second.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="End after so long.")
 @click.option("--until-end", is_flag=True, help="End with the session that runs or starts next.")
@@ -63,14 +65,9 @@ def record(
     """
     from openknead.cli.session import hang_up_like_ctrl_c
     from openknead.recording import Head, Recorder
-    from openknead.recording.recorder import exists, file_format
+    from openknead.recording.recorder import writable
 
-    try:
-        form = form or file_format(file)
-    except ValueError as problem:
-        raise click.UsageError(f"{problem}; or give --format") from problem
-    if file.exists() and not append:
-        raise exists(file)
+    form = writable(file, form, append)
     hang_up_like_ctrl_c()
     with app.connect() as device:
         device.share()
@@ -203,8 +200,8 @@ def _progress(app: App) -> Iterator[Show]:
 def _line(recorder: Recorder) -> str:
     counts: dict[str, Any] = recorder.counts()
     lost = f", {counts['lost_events']} events lost" if counts["lost_events"] else ""
-    text = f"{recorder.path}: {counts['samples']} samples, {counts['lost']} lost, {counts['events']} events{lost}"
-    return text + f", {_size(recorder.size_bytes)}"
+    text = f"{recorder.path}: {counts['samples']} samples, {counts['lost']} lost, {counts['events']} events"
+    return f"{text}{lost}, {_size(recorder.size_bytes)}"
 
 
 def _size(count: int) -> str:

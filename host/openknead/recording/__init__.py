@@ -1,8 +1,8 @@
 """Recordings: telemetry and events of a device in a file, with UTC time, until somebody stops.
 
-Three formats, told by the file's suffix: CSV for spreadsheets, pandas and R, JSON Lines for programs, SQLite for
-queries. All say who was recorded, and how many samples were lost; all are readable up to the last whole row,
-whatever ended the recording.
+Three formats, told by the file's suffix: CSV for spreadsheets, pandas and R, JSON Lines for programs, SQLite
+for queries. All say who was recorded, and how many samples were lost; all are readable up to the last whole
+row, whatever ended the recording.
 
     from openknead.recording import Head, Recorder, read
 
@@ -16,7 +16,7 @@ whatever ended the recording.
 
 from __future__ import annotations
 
-from openknead.recording.errors import NoRecording, RecordingExists, RecordingFailed
+from openknead.recording.errors import NoRecording, RecordingExists, RecordingFailed, UnknownFormat
 from openknead.recording.model import Damage, End, Entry, Head, Row, Run
 from openknead.recording.reader import entries, read
 from openknead.recording.recorder import Recorder
@@ -34,6 +34,7 @@ __all__ = [
     "RecordingFailed",
     "Row",
     "Run",
+    "UnknownFormat",
     "entries",
     "read",
 ]

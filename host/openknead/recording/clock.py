@@ -1,10 +1,10 @@
 """When a sample was, in UTC: the host's clock at its arrival, without the delays of the way.
 
 A line takes its time through firmware, USB and operating system, now less, now more. A sample that came later
-after the device's clock than the promptest one of the last minute was held up by the difference, which is taken
-off. So differences are the device's, to its millisecond, the whole is late by the shortest delay there was, and a
-drift of the two clocks (30 ppm or so) is followed. With a virtual board that runs faster than time it is the time
-of arrival.
+by the device's clock than the promptest one of the last minute was held up by the difference, which is taken
+off. So differences are the device's, to its millisecond, the whole is late by the shortest delay there was,
+and a drift of the two clocks (30 ppm or so) is followed. With a virtual board that runs faster than real time
+it is the time of arrival.
 """
 
 from __future__ import annotations

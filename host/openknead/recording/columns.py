@@ -48,8 +48,7 @@ def row(values: Sequence[Any]) -> Row:
     if name not in (None, ""):
         return Row(when, _event(_text(name), _text(value or ""), _number(values[1 + _T_MS]), detail))
     sample = [
-        _cell(cell, kind, optional)
-        for cell, (kind, optional) in zip(values[1:-3], _TYPES, strict=True)
+        _cell(cell, kind, optional) for cell, (kind, optional) in zip(values[1:-3], _TYPES, strict=True)
     ]
     return Row(when, Sample(*sample))
 

@@ -32,10 +32,10 @@ class SqliteWriter:
         self._pending: list[tuple[str, list[Any]]] = []
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
-            if not self._db.execute("PRAGMA user_version").fetchone()[0]:
-                self._db.executescript(_schema())
-            else:
+            if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 check(path, self._db)
+            else:
+                self._db.executescript(_schema())
         except sqlite3.Error as problem:
             raise RecordingFailed(f"{path} cannot be written: {problem}") from problem
 
@@ -46,16 +46,20 @@ class SqliteWriter:
         elif isinstance(entry, End):
             values = asdict(entry)
             self._pending.append(
-                (f"UPDATE run SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?",
-                 [*values.values(), self._run])
+                (
+                    f"UPDATE run SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?",
+                    [*values.values(), self._run],
+                )
             )
         else:
             found = cells(entry)
             is_sample = isinstance(entry.item, Sample)
             names = _SAMPLE if is_sample else _EVENT
             self._pending.append(
-                (_insert("sample" if is_sample else "event", names),
-                 [self._run, *(found[_PLACES[name]] for name in names[1:])])
+                (
+                    _insert("sample" if is_sample else "event", names),
+                    [self._run, *(found[_PLACES[name]] for name in names[1:])],
+                )
             )
 
     def _run_of(self, values: dict[str, Any]) -> None:

@@ -12,6 +12,13 @@ class RecordingExists(OpenKneadError):
     remedy = "go on in it: --append; or give another name"
 
 
+class UnknownFormat(OpenKneadError):
+    """The file's name tells no format; nothing was written."""
+
+    code, name, exit_code = -33093, "unknown_format", 2
+    remedy = "name it .csv, .jsonl or .sqlite; or, with `knead record`, give --format"
+
+
 class RecordingFailed(OpenKneadError):
     """The file does not take more; what it holds is whole up to its last row."""
 

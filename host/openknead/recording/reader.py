@@ -50,7 +50,7 @@ def read(path: Path) -> list[Run]:
             runs.append(Run(entry))
             continue
         if not runs:
-            continue  # damage before the first head, or a run whose head is damaged
+            runs.append(Run(Head.read({})))  # its head is damaged
         run = runs[-1]
         if isinstance(entry, End):
             run.end = entry

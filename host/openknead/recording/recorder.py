@@ -9,7 +9,7 @@ from openknead.closing import Closing
 from openknead.model import Event, Sample
 from openknead.recording.clock import UtcClock
 from openknead.recording.database import SqliteWriter
-from openknead.recording.errors import NoRecording, RecordingExists, RecordingFailed
+from openknead.recording.errors import NoRecording, RecordingExists, RecordingFailed, UnknownFormat
 from openknead.recording.model import End, Head, Row, gap, utc_text
 from openknead.recording.reader import form_of
 from openknead.recording.text import FORMATS, TextWriter, Writer, csv_lines, json_lines
@@ -18,11 +18,11 @@ FLUSH_S = 1.0  # what a crash may cost
 
 
 def file_format(path: Path) -> str:
-    """The format that a file's suffix stands for. ValueError: for none."""
+    """The format that a file's suffix stands for. Raises UnknownFormat."""
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:
-        raise ValueError(f"{path.name}: its suffix is none of {', '.join(FORMATS)}") from None
+        raise UnknownFormat(f"{path.name}: its suffix is none of {', '.join(FORMATS)}") from None
 
 
 class Recorder(Closing):
@@ -34,15 +34,17 @@ class Recorder(Closing):
     def __init__(self, path: Path, head: Head, *, form: str | None = None, append: bool = False) -> None:
         """form: "csv", "jsonl" or "sqlite", None to go by the suffix; append: add a run to what is there.
 
-        Raises RecordingExists, NoRecording for something else to append to, RecordingFailed.
+        Raises UnknownFormat, RecordingExists, NoRecording for something else to append to,
+        RecordingFailed.
         """
         self.path = path
         self.samples = self.lost = self.events = self.lost_events = self.runs = 0
         self._before: dict[str, int] = {}  # the counts when this run began
         self._flushed_s = time.monotonic()
         self._failed = False
+        form = writable(path, form, append)
         known = path.exists()
-        self._writer = _writer(path, form or file_format(path), append)
+        self._writer = _writer(path, form)
         try:
             self.begin(head)
         except RecordingFailed:
@@ -118,16 +120,21 @@ class Recorder(Closing):
             return 0
 
 
-def exists(path: Path) -> RecordingExists:
-    """The error for a file that would be overwritten."""
-    return RecordingExists(f"{path} is there already")
+def writable(path: Path, form: str | None = None, append: bool = False) -> str:
+    """The format in which `path` would be written, before anything is done.
+
+    Raises UnknownFormat, RecordingExists, RecordingFailed without a folder.
+    """
+    form = form or file_format(path)
+    if path.exists() and not append:
+        raise RecordingExists(f"{path} is there already")
+    if not path.parent.is_dir():
+        raise RecordingFailed(f"there is no folder {path.parent}", remedy="make it, or give another name")
+    return form
 
 
-def _writer(path: Path, form: str, append: bool) -> Writer:
-    known = path.exists()
-    if known and not append:
-        raise exists(path)
-    if known and path.stat().st_size and (there := form_of(path)) != form:
+def _writer(path: Path, form: str) -> Writer:
+    if path.exists() and path.stat().st_size and (there := form_of(path)) != form:
         raise NoRecording(f"{path} is a recording of the format {there}, not {form}")
     if form == "sqlite":
         return SqliteWriter(path)

@@ -131,6 +131,7 @@ def read_csv(path: Path, lines: Iterable[tuple[int, bytes, bool]]) -> Iterator[E
         try:
             found = next(csv.reader((text,)), []) if '"' in text else text.split(",")
             if order is None:
+                order = list(range(len(COLUMNS)))  # when the line with the names is damaged
                 order = [found.index(name) for name in COLUMNS]
                 continue
             if not whole:
