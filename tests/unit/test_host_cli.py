@@ -268,7 +268,7 @@ def test_a_record_that_cannot_be_written_starts_nothing(knead: Knead, peer: Peer
     code, _, err = knead("start", "--level", "1", "--record", str(tmp_path / "no" / "file.csv"))
 
     assert code == 1
-    assert "cannot write" in err
+    assert "there is no folder" in err
     assert "session.start" not in peer.methods()
 
 

@@ -16,6 +16,7 @@ from openknead.recording.errors import NoRecording, RecordingFailed
 from openknead.recording.model import VERSION, Damage, End, Entry, Head, Row
 
 APPLICATION_ID = 0x4F4B5231  # "OKR1"
+DAMAGED = (sqlite3.Error, UnicodeDecodeError)  # the latter: its own words about a damaged schema
 _RUN = tuple(field.name for field in (*fields(Head), *fields(End)))
 _SAMPLE = ("run", TIME, *SAMPLE)
 _EVENT = ("run", TIME, "t_ms", *EVENT)
@@ -103,7 +104,7 @@ def read_database(path: Path) -> Iterator[Entry]:
                 yield from _rows(db, values[0])
                 if members["reason"] is not None:
                     yield End.read(members)
-        except sqlite3.Error as problem:
+        except DAMAGED as problem:
             yield Damage("the database", str(problem))
 
 
@@ -133,7 +134,9 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         if not path.is_file():
             raise NoRecording(f"there is no file {path}")
-        return sqlite3.connect(path, timeout=5.0)  # writable: what a crash left has to be rolled back
+        db = sqlite3.connect(path, timeout=5.0)  # writable: what a crash left has to be rolled back
+        db.text_factory = lambda raw: raw.decode(errors="replace")
+        return db
     except sqlite3.Error as problem:
         raise NoRecording(f"{path} cannot be opened: {problem}") from problem
 
@@ -143,7 +146,7 @@ def check(path: Path, db: sqlite3.Connection) -> None:
     try:
         application = db.execute("PRAGMA application_id").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.Error as problem:
+    except DAMAGED as problem:
         raise NoRecording(f"{path} is no recording: {problem}") from problem
     if application != APPLICATION_ID or version != VERSION:
         raise NoRecording(f"{path} is a database, but no recording of layout {VERSION}")
