@@ -55,7 +55,7 @@ def demo(app: App, picture_path: Path) -> int:
     began = time.monotonic()
     collector = Collector()
     with virtual_board() as port, connect(port, timeout=max(app.timeout, 5.0)) as device:
-        shown = view.choose(app.json, follow.words(device))
+        shown = view.choose(app.json, follow.words(device), follow.about(device))
         shown.note(
             f"virtual board on {port}: firmware {device.hello.firmware}, protocol {device.hello.protocol}"
         )

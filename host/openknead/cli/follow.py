@@ -9,6 +9,7 @@ from pathlib import Path
 
 from openknead.cli.common import error_lines
 from openknead.cli.keys import Keys
+from openknead.cli.screen import About
 from openknead.cli.view import View, Words
 from openknead.device import IDLE, Device, ended
 from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError
@@ -18,16 +19,25 @@ from openknead.programs.model import Program
 from openknead.report import Collector, Summary, clock
 
 HZ = 10
+KEYS = "+ − level · p pause · space stop"
 STOP_S = 5.0  # after Ctrl-C: how long to wait for the device to say that it has stopped
 TAKE_OVER_S = 2.0  # less than the heartbeat's default time-out
 PATIENCE_S = 1.0  # samples come every 100 ms: silence for the time-out and this is a lost device
 
 
-def words(device: Device, program: Program | None = None) -> Words:
-    """How to put this device's events into words. program: the one that is played, for its stages' names."""
+def about(device: Device, title: str = "", keys: str = "") -> About:
+    """What a screen says of this device besides its samples."""
+    limiters = {str(item["name"]): str(item.get("doc", "")) for item in device.schema("limiters")}
+    remedies = {str(item["name"]): str(item.get("remedy", "")) for item in device.schema("faults")}
+    return About(title, limiters, remedies, keys)
+
+
+def words(device: Device, played: Callable[[], Program | None] = lambda: None) -> Words:
+    """How to put this device's events into words. played: the program that is, for its stages' names."""
     told = ""  # the stage that was told of last
 
     def stage(number: str) -> str:
+        program = played()
         if not program or not 1 <= int(number) <= len(program.stages):
             return f"stage {number}"
         it = program.stages[int(number) - 1]

@@ -118,7 +118,7 @@ def try_program(
         settings = _settings(device, program, found)
         device.set(settings)
         name = _put(device, program, found)
-        shown = view.choose(app.json, follow.words(device, program))
+        shown = view.choose(app.json, follow.words(device, lambda: program), follow.about(device))
         before = massager_state(port)
         try:
             summary = follow.run_session(

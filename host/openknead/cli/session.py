@@ -88,7 +88,8 @@ def start(
 
         collector = Collector(keep)
         with Keys() as keys:
-            shown = view.choose(app.json, follow.words(device, played), keys=keys.active)
+            about = follow.about(device, keys=follow.KEYS if keys.active else "")
+            shown = view.choose(app.json, follow.words(device, lambda: played), about)
             try:
                 summary = follow.run_session(
                     device,
