@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from openknead.cli.common import App, pass_app
+from openknead.cli.common import App, pass_app, status
 from openknead.errors import OpenKneadError
 
 if TYPE_CHECKING:
@@ -44,7 +41,7 @@ def plot(app: App, file: Path, output: Path | None, show: bool) -> None:
     path = output or file.with_name(file.name + ".svg")
     if path.suffix.lower() not in PICTURES:
         raise click.UsageError(f"{path.name}: a picture ends in {', '.join(PICTURES)}")
-    with _patience(app, file):
+    with status(app, f"drawing {file.name} …"):
         heads, timeline, lost, damage = _read(file)
         title = _title(heads, timeline, lost)
         try:
@@ -113,15 +110,3 @@ def _span(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
-
-
-@contextmanager
-def _patience(app: App, file: Path) -> Iterator[None]:
-    """On a terminal: say what takes so long."""
-    if app.json or not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"drawing {file.name} …"):
-        yield

@@ -219,10 +219,12 @@ def _wrap(text: str, width: int) -> list[str]:
 def _text(parts: Sequence[Part], ascii_only: bool) -> Text:
     from rich.text import Text
 
-    line = Text(no_wrap=True, overflow="ellipsis")
+    line = Text(no_wrap=True, overflow="crop" if ascii_only else "ellipsis")
     for part in parts:
         words, style = part if isinstance(part, tuple) else (part, "")
-        line.append(words.translate(TO_ASCII) if ascii_only else words, style)
+        if ascii_only:
+            words = words.translate(TO_ASCII).encode("ascii", "replace").decode()
+        line.append(words, style)
     return line
 
 
