@@ -24,7 +24,8 @@ RATE, CURRENT, LEVEL = "#0b7a75", "#c8553d", "#2f4b7c"
 HELD_BACK = "#e0a030"
 SMOOTH_S = 20  # longer than a stroke of the hand
 HOURS_FROM_S = 3 * 3600  # longer times are told in hours
-NAMED_MARKS = 40  # more would be a wall of words
+MOST_CUES = 100  # more would be a wall of lines
+LETTER = 0.0075  # width of one in a mark's name, as a share of the picture's
 HEAT = {"motor": "#c8553d", "driver": "#e0a030", "handle": "#5b8e7d", "pad": "#6f5b9a"}
 STYLE: Any = {
     "font.size": 9,
@@ -77,9 +78,7 @@ def draw_timeline(timeline: Timeline, title: str, path: Path) -> Path:
         axes[2].set_ylim(0, max(0.1, timeline.traces["current"].highest) * 1.3)
         _heat(axes[3], lines)
         axes[3].set_xlim(0, max(0.1, timeline.end_s / unit_s))
-        for start_s, end_s, _ in timeline.held_back:
-            for each in axes:
-                each.axvspan(start_s / unit_s, end_s / unit_s, color=HELD_BACK, alpha=0.18, linewidth=0)
+        _held_back(axes, timeline, unit_s)
         _marks(axes, timeline, unit_s)
     return path
 
@@ -152,30 +151,45 @@ def _heat(axes: Axes, lines: Lines) -> None:
     axes.set_ylim(low - 1, high + 0.25 * (high - low) + 1)
 
 
+def _held_back(axes: Sequence[Axes], timeline: Timeline, unit_s: int) -> None:
+    """Bands over the times at which the device held back, explained once."""
+    for start_s, end_s, _ in timeline.held_back:
+        for each in axes:
+            each.axvspan(start_s / unit_s, end_s / unit_s, color=HELD_BACK, alpha=0.18, linewidth=0)
+    names = dict.fromkeys(name for _, _, found in timeline.held_back for name in found.split())
+    if names:
+        from matplotlib.patches import Patch
+
+        label = f"held back: {', '.join(names).replace('_', ' ')}"
+        axes[0].legend(handles=[Patch(color=HELD_BACK, alpha=0.3, label=label)], loc="lower right")
+
+
 def _marks(axes: Sequence[Axes], timeline: Timeline, unit_s: int) -> None:
-    """Cues, faults, and what began to hold back: a line with a name each, of very many only the faults'."""
-    marks = [mark for mark in timeline.marks if mark.name in ("cue", "fault")]
-    marks += [Mark(start_s, "limiter", f"held back: {names}") for start_s, _, names in timeline.held_back]
-    marks.sort(key=lambda mark: mark.at_s)
-    crowded = len(marks) > NAMED_MARKS
+    """Faults and cues as lines, with a name where there is room for one; of very many cues none."""
+    faults = [mark for mark in timeline.marks if mark.name == "fault"]
+    cues = [mark for mark in timeline.marks if mark.name == "cue"]
     left, right = axes[0].get_xlim()
-    row, before = 0, left - right
-    for mark in marks:
-        if crowded and mark.name != "fault":
-            continue
+    rows: list[list[tuple[float, float]]] = [[], []]  # what is taken by names, from and to
+    for mark in [*faults, *(cues if len(cues) <= MOST_CUES else [])]:
         at = mark.at_s / unit_s
-        row = 1 - row if at - before < 0.08 * (right - left) else 0  # too close for one line of words
-        before = at
-        color = {"fault": CURRENT, "limiter": HELD_BACK}.get(mark.name, FAINT)
+        color = CURRENT if mark.name == "fault" else FAINT
         for each in axes:
             each.axvline(at, color=color, linewidth=0.7, linestyle=":")
+        text = mark.value.replace("_", " ")
+        half = len(text) * LETTER * (right - left) / 2
+        start = min(at, right - half) - half
+        free = (n for n, taken in enumerate(rows) if all(start + 2 * half < a or start > b for a, b in taken))
+        row = next(free, None)
+        if row is None:
+            continue
+        rows[row].append((start, start + 2 * half))
         axes[0].annotate(
-            mark.value.replace("_", " "),
-            (at, 1.0),
+            text,
+            (start + half, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 2 + 9 * row),
             textcoords="offset points",
-            ha="center" if at < right - 0.03 * (right - left) else "right",
+            ha="center",
             fontsize=7,
             color=color,
         )

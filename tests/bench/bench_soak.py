@@ -75,6 +75,8 @@ def _soak(path: Path, hours: float) -> dict[str, tuple[Any, str, Any]]:
                         sessions, refused = sessions + 1, refused - 1
                 if at_s >= marks[len(memory)]:
                     memory.append((_rss_kb(os.getpid()), _rss_kb(board_pid)))
+                    host_kb, board_kb = memory[-1]
+                    print(f"  {at_s / 3600:.2f} h: host {host_kb} kB, board {board_kb} kB", file=sys.stderr)
             missed = feed.missed
     took_s = time.monotonic() - began_s
     rows = sum(isinstance(entry, Row) and isinstance(entry.item, Sample) for entry in entries(path))
@@ -106,7 +108,7 @@ def _deaf(path: Path) -> dict[str, tuple[Any, str, Any]]:
             after_kb = _rss_kb(board_pid)
             process.send_signal(signal.SIGCONT)
             time.sleep(3)
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             told = json.loads(process.communicate(timeout=30)[0])
     samples = [
         entry.item for entry in entries(path) if isinstance(entry, Row) and isinstance(entry.item, Sample)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,8 @@ def record(
                 with _progress(app) as show:
                     reason = _record(device, recorder, int(hz), minutes, until_end, reconnect, show)
                 recorder.end(reason)
+                with suppress(OpenKneadError):
+                    device.subscribe(0)
             except OpenKneadError as problem:
                 problem.data |= {"file": str(file), **recorder.counts()}
                 if not app.json:
@@ -144,7 +146,6 @@ def _run(device: Device, recorder: Recorder, hz: int, goal: _Goal, show: Show) -
             if isinstance(item, Sample):
                 show(recorder, item.state.lower())
                 if reason := goal.reached(item):
-                    device.subscribe(0)
                     return reason
 
 
