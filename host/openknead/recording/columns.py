@@ -13,11 +13,14 @@ from openknead.recording.model import Row, utc_s, utc_text
 SAMPLE = tuple(field.name for field in fields(Sample))
 TIME, EVENT = "time_utc", ("event", "value", "detail")
 COLUMNS = (TIME, *SAMPLE, *EVENT)
-MEANINGS = {  # those that are not telemetry; the rest is told by the firmware's table
-    TIME: "when it was: ISO 8601, UTC, to the millisecond",
-    "event": "name of the event; empty in a sample's row",
-    "value": "its value, such as the state that began",
-    "detail": "what else came with it, as JSON: `reason`, `lost`",
+MEANINGS = {  # where they are not what the firmware's table of telemetry says
+    TIME: "When it was: ISO 8601, UTC, to the millisecond.",
+    "state": "State, by its name.",
+    "limiters": "Limiters at work, by name.",
+    "fault": "The latched fault's name; empty: none.",
+    "event": "Name of the event; empty in a sample's row.",
+    "value": "Its value, such as the state that began.",
+    "detail": "What else came with it, as JSON: `reason`, `lost`.",
 }
 _TYPES = [(str(field.type), "None" in str(field.type)) for field in fields(Sample)]
 _T_MS = SAMPLE.index("t_ms")
