@@ -12,8 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
-from openknead import Device, connect, rundir
+from openknead import Device, connect
 from openknead.model import Sample
 from openknead.recording import Head, Recorder, Run, read
 
@@ -156,11 +155,3 @@ def test_the_log_is_kept_here_and_none_of_it_twice(device: Device, tmp_path: Pat
     assert done[0]["new"] == done[0]["kept"] > 0
     assert (done[1]["new"], done[1]["kept"], done[1]["replaced"]) == (0, done[0]["kept"], False)
     assert kept["records"] == journal[: len(kept["records"])]
-
-
-def test_the_board_is_told_from_other_processes(port: str, request: pytest.FixtureRequest) -> None:
-    """What the bench relies on to measure the virtual board's memory."""
-    if request.config.getoption("--dev", default=None):
-        pytest.skip("a real board is no process")
-    (board,) = [board for board in rundir.boards() if board["port"] == port]
-    assert rss_kb(board["pid"]) > 1000

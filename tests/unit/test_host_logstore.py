@@ -200,14 +200,10 @@ def follow(peer: Peer, *options: str) -> tuple[subprocess.Popen[str], list[str]]
 
     def read() -> None:
         assert process.stdout is not None
-        lines.extend(iter(process.stdout.readline, ""))
-
-    def read_one_by_one() -> None:
-        assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
 
-    threading.Thread(target=read_one_by_one, daemon=True).start()
+    threading.Thread(target=read, daemon=True).start()
     return process, lines
 
 

@@ -82,7 +82,9 @@ class SqliteWriter:
         except sqlite3.Error as problem:
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
-            raise self._failed(problem) from problem
+            failed = self._failed(problem)
+            failed.data["unwritten"] = len(self._pending)
+            raise failed from problem
         finally:
             self._pending.clear()
 

@@ -42,6 +42,7 @@ class Recorder(Closing):
         self._before: dict[str, int] = {}  # the counts when this run began
         self._flushed_s = time.monotonic()
         self._failed = False
+        self._unsafe: list[bool] = []  # rows since the last flush; True: a sample
         form = writable(path, form, append)
         known = path.exists()
         self._writer = _writer(path, form)
@@ -66,6 +67,7 @@ class Recorder(Closing):
     def add(self, item: Sample | Event, arrived_s: float | None = None) -> None:
         """Add what came. arrived_s: when, as Unix time, None for now. Raises RecordingFailed."""
         now_s = time.time() if arrived_s is None else arrived_s
+        self._unsafe.append(isinstance(item, Sample))
         if isinstance(item, Sample):
             self.samples += 1
             self.lost += 0 if self._seq is None else gap(self._seq, item.seq)
@@ -83,9 +85,18 @@ class Recorder(Closing):
         self._flushed_s = time.monotonic()
         try:
             self._writer.flush()
-        except RecordingFailed:
+        except RecordingFailed as problem:
             self._failed = True
+            self._uncount(problem.data.get("unwritten", 0))
             raise
+        self._unsafe.clear()
+
+    def _uncount(self, rows: int) -> None:
+        """The last so many rows are not in the file."""
+        missing = self._unsafe[max(0, len(self._unsafe) - rows) :]
+        samples, events = missing.count(True), missing.count(False)
+        self.samples, self.lost = self.samples - samples, self.lost + samples
+        self.events, self.lost_events = self.events - events, self.lost_events + events
 
     def end(self, reason: str) -> None:
         """End the run, with its counts. Raises RecordingFailed."""

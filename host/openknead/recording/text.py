@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ class Writer(Protocol):
     def put(self, entry: Head | Row | End) -> None: ...
 
     def flush(self) -> None:
-        """Raises RecordingFailed; the file is whole up to its last row then."""
+        """Raises RecordingFailed: the file is whole, and lacks the last `data["unwritten"]` entries."""
 
     def close(self) -> None: ...
 
@@ -59,8 +60,9 @@ class TextWriter:
         self._lines.append(self._encode(entry, first))
 
     def flush(self) -> None:
-        data = "".join(self._lines).encode()
+        lines = [line.encode() for line in self._lines]
         self._lines.clear()
+        data = b"".join(lines)
         done = 0
         try:
             while done < len(data):
@@ -69,7 +71,11 @@ class TextWriter:
             whole = data.rfind(b"\n", 0, done) + 1
             with suppress(OSError):
                 self._file.truncate(self._size + whole)
-            raise RecordingFailed(f"{self._path} takes no more: {problem.strerror or problem}") from problem
+            ends = accumulate(map(len, lines))
+            raise RecordingFailed(
+                f"{self._path} takes no more: {problem.strerror or problem}",
+                data={"unwritten": sum(end > whole for end in ends)},
+            ) from problem
         self._size += done
 
     def close(self) -> None:
