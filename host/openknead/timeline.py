@@ -46,9 +46,6 @@ class Trace:
         self._width_s = WIDTH_S
         self._buckets: dict[int, _Bucket] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._buckets)
-
     def add(self, at_s: float, value: float | None) -> None:
         """Add a value; later than the ones before. None: not measured."""
         if value is None:
