@@ -23,6 +23,7 @@ from typing import Any
 from openknead.doctor.checks import CHECKS
 from openknead.programs import schema as program_schema
 from openknead.programs import table as program_table
+from openknead.recording import columns as recording
 
 ROOT = Path(__file__).resolve().parents[1]
 # The schema of program files: where people read it, and where `openknead` is installed.
@@ -156,6 +157,14 @@ def telemetry(schema: ModuleType) -> str:
     return table(
         ("place", "field", "unit", "meaning"), ((n, _code(r["name"]), r["unit"], r["doc"]) for n, r in rows)
     )
+
+
+def recording_columns(schema: ModuleType) -> str:
+    """KeyError: a column that neither the firmware's telemetry nor the host has a meaning for."""
+    rows = items(schema, "telemetry")
+    told = {row["name"]: (UNITS.get(row["unit"], row["unit"]), row["doc"]) for row in rows}
+    told |= {name: ("", meaning) for name, meaning in recording.MEANINGS.items()}
+    return table(("column", "unit", "meaning"), ((_code(name), *told[name]) for name in recording.COLUMNS))
 
 
 def events(schema: ModuleType) -> str:
@@ -635,6 +644,7 @@ TABLES = {
     "errors": errors,
     "telemetry": telemetry,
     "events": events,
+    "recording_columns": recording_columns,
     "states": _values("states"),
     "reasons": _values("reasons"),
     "cues": cues,

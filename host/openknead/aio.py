@@ -20,6 +20,7 @@ from openknead import device as sync
 from openknead import feed as sync_feed
 from openknead.errors import DeviceTimeout, LinkLost, OpenKneadError
 from openknead.model import Event, Hello, Sample, SessionEnd, SessionState, Setting, Status
+from openknead.thin import common
 
 if TYPE_CHECKING:
     from openknead.changing import Waiting
@@ -277,7 +278,7 @@ class Device:
         async with self.feed() as feed:
             device._loops.append(hz)
             try:
-                await self.subscribe(max(device._loops))
+                await self.subscribe(common(device._loops))
                 over = bound and not device._keeper.active  # before anybody listened
                 while not over:
                     item = await feed.next(patience)
@@ -292,7 +293,7 @@ class Device:
                 device._loops.remove(hz)
                 if not (self._closing or device.channel.lost):
                     with suppress(LinkLost):  # closed meanwhile
-                        await self.subscribe(max(device._loops, default=0))
+                        await self.subscribe(common(device._loops))
 
     # -- settings ----------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from openknead.errors import (
 )
 from openknead.feed import Feed
 from openknead.handshake import greet, require
-from openknead.hub import SLACK_MS, T_MASK, Hub
+from openknead.hub import Hub
 from openknead.journal import Record
 from openknead.keeper import Keeper
 from openknead.link import BUSY_RETRY_S, open_link
@@ -32,6 +32,7 @@ from openknead.model import Event, Hello, Sample, SampleReader, SessionEnd, Sess
 from openknead.programs import STEADY
 from openknead.schema import PAGES, Items, Schema
 from openknead.selftest import SelftestReport
+from openknead.thin import common
 
 if TYPE_CHECKING:
     from openknead.programs.limits import Limits
@@ -45,6 +46,8 @@ RESTART_S = 5.0  # a Pico is gone within a second
 SELFTEST_S = 30.0  # a round takes a few seconds, more while the device has to talk
 SELFTEST_POLL_S = 0.1
 CLOCK_OFF_S = 2  # a device's clock is set when it is off by more
+T_MASK = 0x3FFFFFFF  # the device's milliseconds may wrap here
+SLACK_MS = 5  # half a tick: samples come on ticks, and a comparison must not miss one by a millisecond
 IDLE = ("IDLE", "MAINTENANCE")  # states without a session
 
 
@@ -92,6 +95,7 @@ class Device(Closing):
         self._samples: SampleReader | None = None
         self._last_raw: object = None
         self._last_item: Sample | Event | None = None
+        self._hz = 0  # of telemetry, as this process asked for it
         self._follows = False  # a session was started here, and nobody has heard of its end yet
         self._keeper = Keeper(self.channel)
         self.channel.tick = self._keeper.tick
@@ -176,7 +180,7 @@ class Device(Closing):
         """Let other OpenKnead processes of this user use the port meanwhile (until `close`)."""
         if self._hub is None and not self.channel.link.shared:
             self.channel.background()
-            self._hub = Hub(self.channel, self.port)
+            self._hub = Hub(self.channel, self.port, self._hz)
 
     @property
     def shared(self) -> bool:
@@ -311,8 +315,9 @@ class Device(Closing):
     def subscribe(self, hz: int) -> int:
         """Have telemetry sent `hz` times a second (0…20, a divisor of 100; 0 = off); the rate in force."""
         self._sample_reader()
+        self._hz = hz
         if self._hub:
-            return self._hub.want(None, hz, self.timeout)
+            return self._hub.want(hz, self.timeout)
         return int(self._value("telemetry.subscribe", "hz", hz=hz))
 
     def feed(self, wake: Callable[[], None] | None = None) -> Feed:
@@ -337,7 +342,7 @@ class Device(Closing):
         with self.feed() as feed:
             self._loops.append(hz)
             try:
-                self.subscribe(max(self._loops))
+                self.subscribe(common(self._loops))
                 over = bound and not self._keeper.active  # before anybody listened
                 while not over:
                     item = feed.next(patience)
@@ -351,7 +356,7 @@ class Device(Closing):
             finally:
                 self._loops.remove(hz)
                 if not self.channel.lost:
-                    self.subscribe(max(self._loops, default=0))
+                    self.subscribe(common(self._loops))
 
     def translate(self, method: str, params: Any) -> Sample | Event | None:
         """The typed form of a notification, None for one that is not understood."""
@@ -361,7 +366,7 @@ class Device(Closing):
 
     def _translate(self, method: str, params: Any) -> Sample | Event | None:
         if method == "telemetry" and self._samples:
-            return self._samples.read(params)
+            return self._samples.read(self._hub.own(params) if self._hub else params)
         if method == "event" and isinstance(params, Mapping):
             return Event.of(params)
         return None

@@ -13,6 +13,7 @@ from openknead.model import Event, Sample
 if TYPE_CHECKING:
     from openknead.device import Device
 
+LOOKS = 4
 QUEUE_LIMIT = 50_000  # items; at 10 Hz more than an hour behind
 
 
@@ -45,11 +46,15 @@ class Feed(Closing):
         return item
 
     def next(self, timeout: float) -> Sample | Event:
-        """The next item; DeviceTimeout when none comes within `timeout` seconds."""
-        item = self.get(timeout)
-        if item is None:
-            raise DeviceTimeout(f"the device has been silent for {timeout:g} s")
-        return item
+        """The next item; DeviceTimeout when none comes within `timeout` seconds.
+
+        In several looks, so that a process that was suspended does not take its own absence for silence.
+        """
+        for _ in range(LOOKS):
+            item = self.get(timeout / LOOKS)
+            if item is not None:
+                return item
+        raise DeviceTimeout(f"the device has been silent for {timeout:g} s")
 
     def close(self) -> None:
         """Stop listening. Telemetry stays subscribed."""
@@ -63,12 +68,12 @@ class Feed(Closing):
         if item is None:
             return
         if isinstance(item, Sample):
+            if self._seq is not None:
+                self.missed += max(0, item.seq - self._seq - 1)
+            self._seq = item.seq
             if self._queue.qsize() >= QUEUE_LIMIT:
                 self.missed += 1
                 return
-            if self._seq is not None and not self._device.channel.link.shared:
-                self.missed += max(0, item.seq - self._seq - 1)
-            self._seq = item.seq
         elif item.name == "boot":
             from openknead.errors import DeviceRestarted
 

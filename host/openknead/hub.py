@@ -22,20 +22,20 @@ from openknead import rundir
 from openknead.channel import Channel, Message
 from openknead.errors import DeviceRestarted, LinkLost, OpenKneadError
 from openknead.framing import REQUEST_LIMIT, FrameError, LineReader, decode, encode
+from openknead.thin import Thinner, common
 
-T_MASK = 0x3FFFFFFF
-SLACK_MS = 5  # half a tick: samples come on ticks, and a comparison must not miss one by a millisecond
+RATES = (0, 1, 2, 4, 5, 10, 20)  # of telemetry; the least common multiple of any of them is one of them
 
 
 class _Client:
-    """One process that joined. `hz` and `t_ms`: the telemetry it asked for and got last."""
+    """One process that joined. `hz`: the telemetry it asked for."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.reader = LineReader(limit=REQUEST_LIMIT)
         self.admitted = False
         self.hz = 0
-        self.t_ms: int | None = None
+        self.thinner = Thinner()
         self._lock = threading.Lock()
 
     def send(self, message: Message) -> None:
@@ -53,10 +53,12 @@ class _Client:
 class Hub:
     """Shares the channel of this process; one thread serves all that joined."""
 
-    def __init__(self, channel: Channel, port: str) -> None:
+    def __init__(self, channel: Channel, port: str, hz: int) -> None:
+        """hz: the telemetry that this process is subscribed to."""
         self._channel = channel
         self._token = secrets.token_hex(16)
-        self._own_hz = 0
+        self._hz = self._own_hz = hz  # what the device sends, and what this process asked for
+        self._own = Thinner()
         self._clients: dict[socket.socket, _Client] = {}
         self._selector = selectors.DefaultSelector()
         self._door = socket.create_server(("127.0.0.1", 0))
@@ -85,16 +87,21 @@ class Hub:
         self._selector.close()
         self._door.close()
 
-    def want(self, client: _Client | None, hz: int, timeout: float) -> int:
-        """Telemetry for a client (None: this process) at `hz`; the device sends at the highest rate asked."""
-        others = [other.hz for other in self._clients.values() if other is not client]
-        highest = max([hz, *others, self._own_hz if client else 0])
-        self._channel.call("telemetry.subscribe", {"hz": highest}, timeout)
-        if client:
-            client.hz, client.t_ms = hz, None
-        else:
-            self._own_hz = hz
+    def want(self, hz: int, timeout: float) -> int:
+        """Telemetry for this process at `hz`; the device sends at the rate that everybody's divides."""
+        before, self._own_hz = self._own_hz, hz
+        try:
+            rate = self._common()
+            self._channel.call("telemetry.subscribe", {"hz": rate}, timeout)
+            self._hz = rate
+        except OpenKneadError:
+            self._own_hz = before
+            raise
         return hz
+
+    def own(self, params: Any) -> Any:
+        """A telemetry notification's params as this process asked for them, None when it did not."""
+        return self._own.take(params, self._every(self._own_hz)) if self._own_hz else None
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -121,11 +128,17 @@ class Hub:
         client.socket.close()
         if client.hz and self._open:
             client.hz = 0
+            self._hz = self._common()
             with suppress(OpenKneadError):
-                self._channel.submit("telemetry.subscribe", {"hz": self._highest()})
+                self._channel.submit("telemetry.subscribe", {"hz": self._hz})
 
-    def _highest(self) -> int:
-        return max([self._own_hz, *(client.hz for client in self._clients.values())])
+    def _every(self, hz: int) -> int:
+        return max(1, self._hz // hz)  # not a part of it just before the device has changed its rate
+
+    def _common(self, client: _Client | None = None, hz: int = 0) -> int:
+        """The rate of which all rates that are wanted are a part, with `client` wanting `hz`."""
+        others = [other.hz for other in self._clients.values() if other is not client]
+        return common((self._own_hz, hz, *others))
 
     def _read(self, client: _Client) -> None:
         try:
@@ -164,6 +177,7 @@ class Hub:
             client.send(_error(ident, -32600, "invalid_request", "no request"))
             return
         wanted = params.get("hz") if method == "telemetry.subscribe" and params else None
+        rate = self._common(client, wanted) if wanted in RATES and isinstance(wanted, int) else None
 
         def done(reply: Message | OpenKneadError) -> None:
             if isinstance(reply, LinkLost | DeviceRestarted):
@@ -171,14 +185,13 @@ class Hub:
             if isinstance(reply, OpenKneadError):
                 client.send(_error(ident, reply.code, reply.name, reply.message, reply.remedy))
                 return
-            if wanted is not None and "result" in reply:
-                client.hz, client.t_ms = wanted, None
+            if rate is not None and "result" in reply:
+                self._hz, client.hz = rate, int(wanted or 0)
                 reply = {**reply, "result": {"hz": wanted}}
             client.send({**reply, "id": ident})
 
-        if isinstance(wanted, int) and 0 <= wanted <= 20:
-            others = [self._own_hz, *(other.hz for other in self._clients.values() if other is not client)]
-            params = {"hz": max([wanted, *others])} if wanted == 0 or 100 % wanted == 0 else params
+        if rate is not None:
+            params = {"hz": rate}
         try:
             if ident is None:
                 self._channel.notify(method, params)
@@ -195,18 +208,10 @@ class Hub:
             if method == "lost":
                 with suppress(OSError):
                     client.socket.shutdown(socket.SHUT_RDWR)
-            elif method != "telemetry" or self._due(client, params):
+            elif method != "telemetry":
                 client.send({"jsonrpc": "2.0", "method": method, "params": params})
-
-    def _due(self, client: _Client, params: Any) -> bool:
-        """Whether this sample is one that the client asked for."""
-        if not client.hz or not isinstance(params, list) or len(params) < 2:
-            return False
-        t_ms = params[1]
-        if client.t_ms is not None and (t_ms - client.t_ms) & T_MASK < 1000 // client.hz - SLACK_MS:
-            return False
-        client.t_ms = t_ms
-        return True
+            elif client.hz and (thinned := client.thinner.take(params, self._every(client.hz))):
+                client.send({"jsonrpc": "2.0", "method": method, "params": thinned})
 
 
 def _error(ident: Any, code: int, name: str, message: str, remedy: str = "") -> Message:

@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openknead.errors import OpenKneadError
-from openknead.report import PLACES, Mark, seconds
+from openknead.report import PLACES, Mark
+from openknead.timeline import Timeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from openknead.model import Sample
 
+Line = tuple[list[float], list[float]]  # times and values
+Lines = dict[str, Line]
+
 INK, FAINT, GRID = "#22303c", "#8795a1", "#e6eaee"
 RATE, CURRENT, LEVEL = "#0b7a75", "#c8553d", "#2f4b7c"
+HELD_BACK = "#e0a030"
 SMOOTH_S = 20  # longer than a stroke of the hand
+HOURS_FROM_S = 3 * 3600  # longer times are told in hours
+MOST_CUES = 100  # more would be a wall of lines
+LETTER = 0.0075  # width of one in a mark's name, as a share of the picture's
 HEAT = {"motor": "#c8553d", "driver": "#e0a030", "handle": "#5b8e7d", "pad": "#6f5b9a"}
 STYLE: Any = {
     "font.size": 9,
@@ -48,20 +56,38 @@ class NoMatplotlib(OpenKneadError):
 
 def draw(samples: Sequence[Sample], marks: Sequence[Mark], title: str, path: Path) -> Path:
     """Draw into `path` (.svg, .png or .pdf); the path. Raises NoMatplotlib, OSError, ValueError."""
-    minutes = [second / 60 for second in seconds(samples)]
-    with sheet(title, path, [0.75, 1.5, 1, 1], 8.4) as axes:
-        _level(axes[0], minutes, samples)
-        _rate(axes[1], minutes, samples)
-        _current(axes[2], minutes, samples)
-        _heat(axes[3], minutes, samples)
-        axes[3].set_xlim(0, max([0.1, *minutes[-1:]]))
-        _cues(axes, marks)
+    timeline = Timeline(marks=list(marks))
+    for sample in samples:
+        timeline.add(sample)
+    return draw_timeline(timeline, title, path)
+
+
+def draw_timeline(timeline: Timeline, title: str, path: Path) -> Path:
+    """The same of what may be longer than memory holds. Raises NoMatplotlib, OSError, ValueError."""
+    unit, unit_s = ("hours", 3600) if timeline.end_s > HOURS_FROM_S else ("minutes", 60)
+    lines = {
+        name: ([at_s / unit_s for at_s in times], values)
+        for name, trace in timeline.traces.items()
+        for times, values in [trace.line()]
+    }
+    with sheet(title, path, [0.75, 1.5, 1, 1], 8.4, unit) as axes:
+        _level(axes[0], *lines["level"])
+        _rate(axes[1], lines)
+        means = timeline.traces["current"].mean(SMOOTH_S)
+        _current(axes[2], lines["current"], ([at_s / unit_s for at_s in means[0]], means[1]))
+        axes[2].set_ylim(0, max(0.1, timeline.traces["current"].highest) * 1.3)
+        _heat(axes[3], lines)
+        axes[3].set_xlim(0, max(0.1, timeline.end_s / unit_s))
+        _held_back(axes, timeline, unit_s)
+        _marks(axes, timeline, unit_s)
     return path
 
 
 @contextmanager
-def sheet(title: str, path: Path, heights: Sequence[float], inches: float) -> Iterator[Sequence[Axes]]:
-    """Axes one below the other over a time in minutes, in the style of this package; written to `path`.
+def sheet(
+    title: str, path: Path, heights: Sequence[float], inches: float, unit: str = "minutes"
+) -> Iterator[Sequence[Axes]]:
+    """Axes one below the other over a time in `unit`, in the style of this package; written to `path`.
 
     heights: of the axes, in proportion; inches: of the whole. Raises NoMatplotlib, OSError, ValueError.
     """
@@ -79,7 +105,7 @@ def sheet(title: str, path: Path, heights: Sequence[float], inches: float) -> It
         )
         try:
             yield axes
-            axes[-1].set_xlabel("time in minutes")
+            axes[-1].set_xlabel(f"time in {unit}")
             figure.align_ylabels([each for each in axes if each.get_ylabel()])
             figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,69 +114,36 @@ def sheet(title: str, path: Path, heights: Sequence[float], inches: float) -> It
             plt.close(figure)
 
 
-def _column(samples: Sequence[Sample], field: str, scale: float = 1.0) -> list[float]:
-    nan = float("nan")
-    values: list[Any] = [getattr(sample, field) for sample in samples]
-    return [nan if value is None else value * scale for value in values]
-
-
-def _level(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
-    levels = _column(samples, "level_milli", 1e-3)
+def _level(axes: Axes, at: list[float], levels: list[float]) -> None:
     ends = {0, len(levels) - 1}
     kept = [n for n in range(len(levels)) if n in ends or not levels[n - 1] == levels[n] == levels[n + 1]]
-    minutes, reached = [minutes[n] for n in kept], [levels[n] for n in kept]  # a polygon is not simplified
-    axes.fill_between(minutes, reached, step="post", color=LEVEL, alpha=0.18, linewidth=0)
-    axes.plot(minutes, reached, color=LEVEL, linewidth=1.2, drawstyle="steps-post")
+    at, reached = [at[n] for n in kept], [levels[n] for n in kept]  # a polygon is not simplified
+    axes.fill_between(at, reached, step="post", color=LEVEL, alpha=0.18, linewidth=0)
+    axes.plot(at, reached, color=LEVEL, linewidth=1.2, drawstyle="steps-post")
     axes.set_ylabel("level")
     axes.set_ylim(0, max([1.0, *(value for value in reached if value == value)]) * 1.15)
     axes.yaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
 
 
-def _rate(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
-    rate, demand = _column(samples, "rate_opm"), _column(samples, "demand_opm")
-    axes.plot(minutes, demand, color=INK, linewidth=1, linestyle=(0, (4, 2)), label="demanded")
-    axes.plot(minutes, rate, color=RATE, linewidth=0.9, alpha=0.8, label="measured", rasterized=True)
+def _rate(axes: Axes, lines: Lines) -> None:
+    axes.plot(*lines["demand"], color=INK, linewidth=1, linestyle=(0, (4, 2)), label="demanded")
+    axes.plot(*lines["rate"], color=RATE, linewidth=0.9, alpha=0.8, label="measured", rasterized=True)
     axes.set_ylabel("rate in opm")
     axes.set_ylim(bottom=0)
     axes.legend(loc="lower center", ncols=2)
 
 
-def _current(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
-    current = _column(samples, "current_ma", 1e-3)
-    axes.plot(minutes, current, color=CURRENT, linewidth=0.5, alpha=0.45, label="measured", rasterized=True)
-    axes.plot(
-        minutes, _smooth(current, samples), color=CURRENT, linewidth=1.8, label=f"mean over {SMOOTH_S} s"
-    )
+def _current(axes: Axes, line: Line, means: Line) -> None:
+    axes.plot(*line, color=CURRENT, linewidth=0.5, alpha=0.45, label="measured", rasterized=True)
+    axes.plot(*means, color=CURRENT, linewidth=1.8, label=f"mean over {SMOOTH_S} s")
     axes.set_ylabel("motor current in A")
-    axes.set_ylim(0, max([0.1, *(value for value in current if value == value)]) * 1.3)
     axes.legend(loc="upper center", ncols=2)
 
 
-def _smooth(values: list[float], samples: Sequence[Sample]) -> list[float]:
-    """A centred running mean over SMOOTH_S, over less near the ends; missing values are left out."""
-    at = seconds(samples)
-    means: list[float] = []
-    first = last = count = 0
-    total = 0.0
-    for now in at:
-        reach = min(SMOOTH_S / 2, now, at[-1] - now)
-        while last < len(at) and at[last] <= now + reach:
-            if values[last] == values[last]:
-                total, count = total + values[last], count + 1
-            last += 1
-        while at[first] < now - reach:
-            if values[first] == values[first]:
-                total, count = total - values[first], count - 1
-            first += 1
-        means.append(total / count if count else float("nan"))
-    return means
-
-
-def _heat(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
-    for place, field in PLACES:
-        values = _column(samples, field, 0.1)
-        if any(value == value for value in values):
-            axes.plot(minutes, values, color=HEAT[place], linewidth=1.3, label=place)
+def _heat(axes: Axes, lines: Lines) -> None:
+    for place, _ in PLACES:
+        if lines[place][0]:
+            axes.plot(*lines[place], color=HEAT[place], linewidth=1.3, label=place)
     axes.set_ylabel("temperature in °C")
     if axes.lines:
         axes.legend(loc="upper left", ncols=len(PLACES))
@@ -158,25 +151,45 @@ def _heat(axes: Axes, minutes: list[float], samples: Sequence[Sample]) -> None:
     axes.set_ylim(low - 1, high + 0.25 * (high - low) + 1)
 
 
-def _cues(axes: Sequence[Axes], marks: Sequence[Mark]) -> None:
+def _held_back(axes: Sequence[Axes], timeline: Timeline, unit_s: int) -> None:
+    """Bands over the times at which the device held back, explained once."""
+    for start_s, end_s, _ in timeline.held_back:
+        for each in axes:
+            each.axvspan(start_s / unit_s, end_s / unit_s, color=HELD_BACK, alpha=0.18, linewidth=0)
+    names = dict.fromkeys(name for _, _, found in timeline.held_back for name in found.split())
+    if names:
+        from matplotlib.patches import Patch
+
+        label = f"held back: {', '.join(names).replace('_', ' ')}"
+        axes[0].legend(handles=[Patch(color=HELD_BACK, alpha=0.3, label=label)], loc="lower right")
+
+
+def _marks(axes: Sequence[Axes], timeline: Timeline, unit_s: int) -> None:
+    """Faults and cues as lines, with a name where there is room for one; of very many cues none."""
+    faults = [mark for mark in timeline.marks if mark.name == "fault"]
+    cues = [mark for mark in timeline.marks if mark.name == "cue"]
     left, right = axes[0].get_xlim()
-    row, before = 0, left - right
-    for mark in marks:
-        if mark.name not in ("cue", "fault"):
-            continue
-        at = mark.at_s / 60
-        row = 1 - row if at - before < 0.08 * (right - left) else 0  # too close for one line of words
-        before = at
+    rows: list[list[tuple[float, float]]] = [[], []]  # what is taken by names, from and to
+    for mark in [*faults, *(cues if len(cues) <= MOST_CUES else [])]:
+        at = mark.at_s / unit_s
         color = CURRENT if mark.name == "fault" else FAINT
         for each in axes:
             each.axvline(at, color=color, linewidth=0.7, linestyle=":")
+        text = mark.value.replace("_", " ")
+        half = len(text) * LETTER * (right - left) / 2
+        start = min(at, right - half) - half
+        free = (n for n, taken in enumerate(rows) if all(start + 2 * half < a or start > b for a, b in taken))
+        row = next(free, None)
+        if row is None:
+            continue
+        rows[row].append((start, start + 2 * half))
         axes[0].annotate(
-            mark.value.replace("_", " "),
-            (at, 1.0),
+            text,
+            (start + half, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 2 + 9 * row),
             textcoords="offset points",
-            ha="center" if at < right - 0.03 * (right - left) else "right",
+            ha="center",
             fontsize=7,
             color=color,
         )

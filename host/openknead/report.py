@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-from openknead.closing import Closing
 from openknead.model import Event, Sample, SessionEnd
 
 _T_MASK = 0x3FFFFFFF  # the device's milliseconds may wrap here
@@ -67,31 +64,22 @@ class Summary:
         return rows
 
 
-class Recorder(Closing):
-    """Collects the items of a feed; a context manager when it also writes a CSV file."""
+class Collector:
+    """Collects the items of a feed; hands each on to `also`, a recorder for instance."""
 
-    def __init__(self, csv_path: Path | None = None) -> None:
-        """csv_path: write each sample there, too, as it comes. Raises OSError."""
+    def __init__(self, also: Callable[[Sample | Event], None] | None = None) -> None:
         self.samples: list[Sample] = []
         self.marks: list[Mark] = []
-        self._file = csv_path.open("w", newline="", encoding="utf-8") if csv_path else None
-        self._csv = csv.writer(self._file) if self._file else None
-        if self._csv:
-            self._csv.writerow(field.name for field in fields(Sample))
+        self._also = also
 
     def add(self, item: Sample | Event) -> None:
+        if self._also:
+            self._also(item)
         if isinstance(item, Event):
             at_s = ((item.t_ms - self.samples[0].t_ms) & _T_MASK) / 1000 if self.samples else 0.0
             self.marks.append(Mark(at_s if at_s < 3600 else 0.0, item.name, item.value))
             return
         self.samples.append(item)
-        if self._csv:
-            row = [getattr(item, field.name) for field in fields(Sample)]
-            self._csv.writerow(" ".join(cell) if isinstance(cell, tuple) else cell for cell in row)
-
-    def seconds(self) -> list[float]:
-        """The samples' times, from the first one."""
-        return seconds(self.samples)
 
     def summary(self, end: SessionEnd, missed: int = 0) -> Summary:
         """The figures of what was collected; end: why the session ended; missed: samples lost."""
@@ -119,15 +107,6 @@ class Recorder(Closing):
             samples=len(self.samples),
             missed=missed,
         )
-
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
-
-
-def seconds(samples: Sequence[Sample]) -> list[float]:
-    """The samples' times, from the first one."""
-    return [((sample.t_ms - samples[0].t_ms) & _T_MASK) / 1000 for sample in samples]
 
 
 def energy_j(samples: Sequence[Sample]) -> float:

@@ -1,7 +1,8 @@
 """Runs all benches, prints their figures and writes build/bench.json.
 
-Usage: run.py [part ...] with the parts plant, sim, host, emulator; all of them by default. A part that cannot
-run here is said and left out, e.g. the emulator without a MicroPython image.
+Usage: run.py [part ...] with the parts plant, sim, host, emulator, all of them by default, and soak, which
+takes half an hour. A part that cannot run here is said and left out, e.g. the emulator without a MicroPython
+image.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("plant", "sim", "host", "emulator")
+LONG_PARTS = ("soak",)  # only when named
 
 
 def main(names: list[str]) -> int:
-    unknown = set(names) - set(PARTS)
+    known = (*PARTS, *LONG_PARTS)
+    unknown = set(names) - set(known)
     if unknown:
-        print(f"unknown part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}", file=sys.stderr)
+        print(f"unknown part: {', '.join(sorted(unknown))}; there are {', '.join(known)}", file=sys.stderr)
         return 2
     sys.path.insert(0, str(Path(__file__).parent))
     target = ROOT / "build" / "bench.json"

@@ -12,6 +12,7 @@ import pytest
 from openknead import Device, connect
 from openknead.errors import DeviceError, Refused, WrongState
 from openknead.model import Event
+from openknead.recording import read
 
 HANG = 30.0
 
@@ -144,7 +145,10 @@ def test_start_from_the_command_line_runs_to_the_end(port: str, tmp_path: Path) 
     summary = json.loads(result.stdout)
     assert (summary["reason"], summary["duration_s"], summary["missed"]) == ("completed", 30.0, 0)
     assert 250 <= summary["samples"] <= 320
-    assert summary["samples"] == len((tmp_path / "session.csv").read_text().splitlines()) - 1
+    (run,) = read(tmp_path / "session.csv")
+    assert [len(run.samples), run.lost] == [summary["samples"], 0]
+    assert {"state", "cue"} <= {event.name for event in run.events}
+    assert run.end and run.end.reason == "session_end"
 
 
 def test_a_session_outlives_the_process_that_shared_the_port(port: str) -> None:

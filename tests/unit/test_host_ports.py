@@ -273,8 +273,8 @@ def test_a_guest_that_does_not_read_stops_nobody(peer: Peer) -> None:
         guest = connect(peer.port, timeout=HANG)
         guest.subscribe(20)
         for number in range(60):
-            for t_ms in range(0, 20_000, 50):
-                holder.channel._notify("telemetry", [0, t_ms + 20_000 * number, *[0] * 1000])
+            for seq in range(400 * number, 400 * (number + 1)):
+                holder.channel._notify("telemetry", [seq, 50 * seq, *[0] * 1000])
         assert holder.status().state == "IDLE"
         deadline = time.monotonic() + HANG
         with pytest.raises(LinkLost):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -151,6 +153,18 @@ def _problem(problem: dict[str, Any]) -> str:
     if problem.get("min") is not None:
         text += f", allowed {problem['min']}…{problem.get('max')}"
     return text
+
+
+@contextmanager
+def status(app: App, text: str) -> Iterator[Callable[[str], None]]:
+    """On a terminal: say what takes so long; gives the function that says something new."""
+    if app.json or not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text) as shown:
+        yield shown.update
 
 
 def show_error(error: OpenKneadError, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from openknead.cli.common import App, columns, pass_app
 from openknead.errors import OpenKneadError
-from openknead.report import Recorder
+from openknead.report import Collector
 from openknead.virtual import virtual_board
 
 LEVEL, MINUTES = 5, 10.0
@@ -39,18 +39,15 @@ def demo(app: App, picture_path: Path) -> int:
 
     hang_up_like_ctrl_c()
     began = time.monotonic()
-    with (
-        virtual_board() as port,
-        connect(port, timeout=max(app.timeout, 5.0)) as device,
-        Recorder() as recorder,
-    ):
-        shown = view.choose(app.json, follow.words(device))
+    collector = Collector()
+    with virtual_board() as port, connect(port, timeout=max(app.timeout, 5.0)) as device:
+        shown = view.choose(app.json, follow.words(device), follow.about(device))
         shown.note(
             f"virtual board on {port}: firmware {device.hello.firmware}, protocol {device.hello.protocol}"
         )
         try:
             summary = follow.run_session(
-                device, lambda: device.start(LEVEL, MINUTES), shown, recorder, Keys()
+                device, lambda: device.start(LEVEL, MINUTES), shown, collector, Keys()
             )
         finally:
             shown.close()
@@ -59,7 +56,7 @@ def demo(app: App, picture_path: Path) -> int:
     people = ["", *columns(summary.lines())]
     try:
         title = f"A session on the virtual board: level {LEVEL}, {MINUTES:g} minutes"
-        machine["picture"] = str(follow.picture(recorder, title, picture_path).resolve())
+        machine["picture"] = str(follow.picture(collector, title, picture_path).resolve())
         people += [
             "",
             f"{summary.duration_s / 60:.0f} minutes in {took_s:.1f} s; picture: {machine['picture']}",

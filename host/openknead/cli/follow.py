@@ -9,25 +9,35 @@ from pathlib import Path
 
 from openknead.cli.common import error_lines
 from openknead.cli.keys import Keys
+from openknead.cli.screen import About
 from openknead.cli.view import View, Words
 from openknead.device import IDLE, Device, ended
 from openknead.errors import DeviceError, DeviceRestarted, DeviceTimeout, LinkLost, OpenKneadError
 from openknead.feed import Feed
 from openknead.model import Event, Sample, SessionEnd
 from openknead.programs.model import Program
-from openknead.report import Recorder, Summary, clock
+from openknead.report import Collector, Summary, clock
 
 HZ = 10
+KEYS = "+ − level · p pause · space stop"
 STOP_S = 5.0  # after Ctrl-C: how long to wait for the device to say that it has stopped
 TAKE_OVER_S = 2.0  # less than the heartbeat's default time-out
 PATIENCE_S = 1.0  # samples come every 100 ms: silence for the time-out and this is a lost device
 
 
-def words(device: Device, program: Program | None = None) -> Words:
-    """How to put this device's events into words. program: the one that is played, for its stages' names."""
+def about(device: Device, title: str = "", keys: str = "") -> About:
+    """What a screen says of this device besides its samples."""
+    limiters = {str(item["name"]): str(item.get("doc", "")) for item in device.schema("limiters")}
+    remedies = {str(item["name"]): str(item.get("remedy", "")) for item in device.schema("faults")}
+    return About(title, limiters, remedies, keys)
+
+
+def words(device: Device, played: Callable[[], Program | None] = lambda: None) -> Words:
+    """How to put this device's events into words. played: the program that is, for its stages' names."""
     told = ""  # the stage that was told of last
 
     def stage(number: str) -> str:
+        program = played()
         if not program or not 1 <= int(number) <= len(program.stages):
             return f"stage {number}"
         it = program.stages[int(number) - 1]
@@ -61,7 +71,7 @@ def words(device: Device, program: Program | None = None) -> Words:
 
 
 def run_session(
-    device: Device, start: Callable[[], object], view: View, recorder: Recorder, keys: Keys
+    device: Device, start: Callable[[], object], view: View, collector: Collector, keys: Keys
 ) -> Summary:
     """Start a session and stay with it until it has ended; Ctrl-C stops it, a second one leaves at once.
 
@@ -76,10 +86,10 @@ def run_session(
                 start()
                 started = True
             try:
-                _stay(device, feed, view, recorder, keys)
+                _stay(device, feed, view, collector, keys)
                 end = device.last_end()
                 device.subscribe(0)
-                return recorder.summary(end, missed + feed.missed)
+                return collector.summary(end, missed + feed.missed)
             except LinkLost:
                 if not device.shared:
                     raise
@@ -94,14 +104,14 @@ def take_over(device: Device, view: View) -> None:
     view.note("the knead that shared the port has ended: this one holds it now")
 
 
-def _stay(device: Device, feed: Feed, view: View, recorder: Recorder, keys: Keys) -> None:
+def _stay(device: Device, feed: Feed, view: View, collector: Collector, keys: Keys) -> None:
     """Follow the session; whatever ends this command before it, except a lost device, stops it."""
     try:
-        _follow(device, feed, view, recorder, keys)
+        _follow(device, feed, view, collector, keys)
     except KeyboardInterrupt:
         device.stop()  # before anything that could fail, such as a word to a closed terminal
         view.note("stopping")
-        _follow(device, feed, view, recorder, keys, time.monotonic() + STOP_S)
+        _follow(device, feed, view, collector, keys, time.monotonic() + STOP_S)
     except (LinkLost, DeviceRestarted):
         raise
     except BaseException:
@@ -111,19 +121,19 @@ def _stay(device: Device, feed: Feed, view: View, recorder: Recorder, keys: Keys
 
 
 def _follow(
-    device: Device, feed: Feed, view: View, recorder: Recorder, keys: Keys, deadline: float | None = None
+    device: Device, feed: Feed, view: View, collector: Collector, keys: Keys, deadline: float | None = None
 ) -> None:
     patience = device.timeout + PATIENCE_S
-    running = bool(recorder.samples)
+    running = bool(collector.samples)
     over = False
     while True:
         item = feed.next(patience)
         if isinstance(item, Event):
-            recorder.add(item)
+            collector.add(item)
             view.event(item)
         elif running or item.state not in IDLE:
             running = True
-            recorder.add(item)
+            collector.add(item)
             view.sample(item)
             if over or item.state in IDLE:
                 return
@@ -154,12 +164,12 @@ def act(device: Device, key: str, sample: Sample, view: View) -> None:
         view.note(" ".join(error_lines(error)))
 
 
-def picture(recorder: Recorder, title: str, path: Path) -> Path:
+def picture(collector: Collector, title: str, path: Path) -> Path:
     """Draw what was recorded. Raises OpenKneadError, also for a file that cannot be written."""
     from openknead.picture import draw
 
     try:
-        return draw(recorder.samples, recorder.marks, title, path)
+        return draw(collector.samples, collector.marks, title, path)
     except (OSError, ValueError) as problem:
         raise OpenKneadError(
             f"no picture in {path}: {problem}", remedy="--picture FILE.svg or FILE.png"

@@ -6,6 +6,8 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
+ARROWS = {"\x1b[A": "+", "\x1b[B": "-", "\x1bOA": "+", "\x1bOB": "-"}  # up and down
+
 
 class Keys:
     """A context manager; `pressed()` gives what was typed since. Reads nothing when stdin is no terminal."""
@@ -52,4 +54,7 @@ class Keys:
                 self.active = False  # the terminal has gone
                 break
             typed += more
-        return typed.decode(errors="replace")
+        text = typed.decode(errors="replace")
+        for sequence, key in ARROWS.items():
+            text = text.replace(sequence, key)
+        return text

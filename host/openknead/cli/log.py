@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, time, timedelta
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from openknead import journal
 from openknead.cli import records
-from openknead.cli.common import App, pass_app
+from openknead.cli.common import App, pass_app, status
 from openknead.journal import KINDS, Record
+
+if TYPE_CHECKING:
+    from openknead.device import Device
+
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 AGO = re.compile(r"([0-9]{1,6}) ?(min|h|d|w)")
 AGO_UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -44,24 +51,62 @@ class When(click.ParamType[float]):
 @click.option("--since", type=When(), metavar="WHEN", help="From then on: 12h, 7d, today, 2026-01-31.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
 @click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only this kind; repeatable.")
+@click.option("--follow", is_flag=True, help="Go on with new records as they come, until Ctrl-C.")
+@click.option("--sync", is_flag=True, help="Keep what is new on this computer.")
+@click.option("--local", is_flag=True, help="Show what is kept here; no device is needed.")
+@click.option("--db", type=FILE, metavar="FILE", help="With --sync and --local: where it is kept.")
+@click.option("--board", metavar="ID", help="With --local: only this device's.")
 @pass_app
 def log(
-    app: App, as_csv: bool, explain: bool, since: float | None, limit: int | None, kinds: tuple[str, ...]
+    app: App,
+    as_csv: bool,
+    explain: bool,
+    since: float | None,
+    limit: int | None,
+    kinds: tuple[str, ...],
+    follow: bool,
+    sync: bool,
+    local: bool,
+    db: Path | None,
+    board: str | None,
 ) -> None:
     """Show the device's journal, oldest record first: starts, sessions and why they ended, faults.
 
     A device that does not know the date tells boot and time since. `~` marks a time worked out from a clock
     that was set later in the same boot. --since keeps a record of unknown time when it keeps the next known
-    one.
+    one. While a session runs the device tells nothing of its journal; --follow waits for its end.
 
-    With --json: {"records": […]}, each exactly as the device sent it.
+    --sync keeps all records for longer than the device does: only what is new is read, nothing is kept twice,
+    and a journal that began anew is told from the one before.
+
+    With --json: {"records": […]}, each exactly as the device sent it; with --follow one record a line.
     """
     if as_csv + explain + app.json > 1:
         raise click.UsageError("--json, --csv and --explain exclude each other")
+    if follow + sync + local > 1:
+        raise click.UsageError("--follow, --sync and --local exclude each other")
+    if ((follow or sync) and (as_csv or explain)) or (local and explain):
+        raise click.UsageError(
+            "--csv and --explain do not go with --follow and --sync, nor --explain with --local"
+        )
+    if (db and not (sync or local)) or (board and not local):
+        raise click.UsageError("--db goes with --sync or --local, --board with --local")
+    wanted = Wanted(since, limit, kinds)
+    if local:
+        _local(app, db, board, wanted, as_csv)
+        return
     with app.connect() as device:
+        if sync:
+            _sync(app, device, db)
+            return
+        if follow:
+            from openknead.cli.logfollow import follow_journal
+
+            follow_journal(app, device, wanted)
+            return
         everything = list(device.journal())
         gaps = journal.missing(everything)
-        dated = chosen(everything, since, limit, kinds)
+        dated = wanted.of(everything)
         if app.json:
             app.emit({"records": [record.data for record, _ in dated]}, ())
         elif as_csv:
@@ -73,22 +118,80 @@ def log(
         elif dated:
             app.emit(None, records.lines(dated, gaps))
         else:
-            count = len(everything)
-            app.emit(None, f"no such record among {count}" if count else "the journal is empty")
+            app.emit(None, _nothing(len(everything)))
 
 
-def chosen(
-    everything: Sequence[Record], since: float | None, limit: int | None, kinds: Sequence[str]
-) -> list[records.Dated]:
-    """The records that were asked for, with their times as far as known."""
-    dated = list(zip(everything, journal.times(everything), strict=True))
-    if since is not None:
-        kept, keeping = [], True
-        for record, unix_s in reversed(dated):
-            keeping = keeping if unix_s is None else unix_s >= since
-            if keeping:
-                kept.append((record, unix_s))
-        dated = kept[::-1]
-    if kinds:
-        dated = [entry for entry in dated if entry[0].kind in kinds]
-    return dated[-limit:] if limit else dated
+@dataclass(frozen=True)
+class Wanted:
+    """Which records to show."""
+
+    since: float | None
+    limit: int | None
+    kinds: Sequence[str]
+
+    def from_now_on(self) -> Wanted:
+        """The same for records that are yet to come: all of them are new."""
+        return Wanted(None, None, self.kinds)
+
+    def of(self, everything: Sequence[Record]) -> list[records.Dated]:
+        """Those of one journal, with their times as far as known."""
+        dated = list(zip(everything, journal.times(everything), strict=True))
+        if self.since is not None:
+            kept, keeping = [], True
+            for record, unix_s in reversed(dated):
+                keeping = keeping if unix_s is None else unix_s >= self.since
+                if keeping:
+                    kept.append((record, unix_s))
+            dated = kept[::-1]
+        if self.kinds:
+            dated = [entry for entry in dated if entry[0].kind in self.kinds]
+        return dated[-self.limit :] if self.limit else dated
+
+
+def _nothing(count: int) -> str:
+    return f"no such record among {count}" if count else "the journal is empty"
+
+
+def _sync(app: App, device: Device, db: Path | None) -> None:
+    from openknead.logstore import LogStore, default_path
+
+    path = db or default_path()
+    with LogStore(path) as store, status(app, "reading the journal …") as show:
+        done = store.sync(
+            device.hello.board, device.journal, lambda count: show(f"reading the journal: {count} records")
+        )
+    people = [f"{done.board}: {done.new} new records, {done.kept} are kept in {path}"]
+    if done.replaced:
+        people.append(
+            f"the device's journal has begun anew: it is journal {done.journal} here; the others stay"
+        )
+    if done.missing:
+        people.append(
+            f"{done.missing} records are missing: the device had dropped them before they were read"
+        )
+    app.emit({**asdict(done), "db": str(path)}, people)
+
+
+def _local(app: App, db: Path | None, board: str | None, wanted: Wanted, as_csv: bool) -> None:
+    from openknead.logstore import LogStore, default_path
+
+    with LogStore(db or default_path(), make=False) as store:
+        kept = store.journals(board)
+    shown = [(each, wanted.of(each.records)) for each in kept]
+    if app.json:
+        machine = [
+            {"board": each.board, "journal": each.journal, "records": [record.data for record, _ in dated]}
+            for each, dated in shown
+        ]
+        app.emit({"journals": machine}, ())
+        return
+    if as_csv:
+        origins = [{"board": each.board, "journal": each.journal} for each, dated in shown for _ in dated]
+        click.echo(records.table([entry for _, dated in shown for entry in dated], origins), nl=False)
+        return
+    lines: list[str] = []
+    for each, dated in shown:
+        if len(kept) > 1 and dated:
+            lines.append(f"board {each.board}, journal {each.journal}")
+        lines += records.lines(dated, journal.missing(each.records)) if dated else []
+    app.emit(None, lines or _nothing(sum(len(each.records) for each in kept)))

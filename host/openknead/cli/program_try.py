@@ -17,7 +17,7 @@ from openknead.errors import PortNotFound
 from openknead.model import Sample
 from openknead.programs.model import Program
 from openknead.programs.text import dump
-from openknead.report import PLACES, Recorder, Summary
+from openknead.report import PLACES, Collector, Summary
 
 HANDS = ("air", "still", "stroke", "heavy")
 TRIAL = "trial"  # what a device's program is called on the simulator, when that has no equal one
@@ -111,32 +111,29 @@ def try_program(
     options += ["--ambient", str(ambient)] if ambient is not None else []
     options += ["--charge", str(charge)] if charge is not None else []
     began = time.monotonic()
-    with (
-        virtual_board(*options) as port,
-        connect(port, timeout=max(app.timeout, 5.0)) as device,
-        Recorder() as recorder,
-    ):
+    collector = Collector()
+    with virtual_board(*options) as port, connect(port, timeout=max(app.timeout, 5.0)) as device:
         program = found.program if found else device.program(what)
         need_stages(program)
         settings = _settings(device, program, found)
         device.set(settings)
         name = _put(device, program, found)
-        shown = view.choose(app.json, follow.words(device, program))
+        shown = view.choose(app.json, follow.words(device, lambda: program), follow.about(device))
         before = massager_state(port)
         try:
             summary = follow.run_session(
-                device, lambda: device.start(program=name, shift=shift), shown, recorder, Keys()
+                device, lambda: device.start(program=name, shift=shift), shown, collector, Keys()
             )
         finally:
             shown.close()
-        trial = Trial(program, summary, recorder.samples, before, massager_state(port))
+        trial = Trial(program, summary, collector.samples, before, massager_state(port))
     took_s = time.monotonic() - began
     machine = trial.as_dict() | {"hand": hand, "shift": shift, "settings": settings, "picture": None}
     machine |= {"wall_s": round(took_s, 1)}
     people = ["", *columns(trial.lines()), "", f"{summary.duration_s / 60:.1f} minutes in {took_s:.1f} s"]
     if path:
         title = f"{program.name} on the simulator, hand: {hand}"
-        machine["picture"] = str(follow.picture(recorder, title, path))
+        machine["picture"] = str(follow.picture(collector, title, path))
         people.append(f"picture: {path}")
     app.emit(machine, people)
     return follow.exit_code(summary)

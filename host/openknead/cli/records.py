@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -76,11 +76,17 @@ def reading(record: Record) -> str:
     )
 
 
-def table(dated: Sequence[Dated]) -> str:
-    """The records as CSV, head first: triples take three columns, lists are joined by spaces."""
+def table(dated: Sequence[Dated], origins: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The records as CSV, head first: triples take three columns, lists are joined by spaces.
+
+    origins: what each record's row is to begin with.
+    """
     rows = [_flat(record, unix_s) for record, unix_s in dated]
+    rows = [{**origin, **row} for origin, row in zip(origins, rows, strict=True)] if origins else rows
     out = io.StringIO()
-    names = dict.fromkeys((*COLUMNS, *(name for row in rows for name in row)))
+    names = dict.fromkeys(
+        (*(origins[0] if origins else ()), *COLUMNS, *(name for row in rows for name in row))
+    )
     writer = csv.DictWriter(out, list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -28,6 +28,8 @@ COMMANDS: Commands = {
     "resume": ("openknead.cli.session:resume", "Go on after a pause."),
     "stop": ("openknead.cli.session:stop", "End the session."),
     "watch": ("openknead.cli.watch:watch", "Show what happens, live."),
+    "record": ("openknead.cli.record:record", "Record telemetry and events in a file."),
+    "plot": ("openknead.cli.plot:plot", "Draw a recording."),
     "get": ("openknead.cli.settings:get", "Show settings."),
     "set": ("openknead.cli.settings:set_values", "Change settings (until power off, or `save`)."),
     "diff": ("openknead.cli.settings_files:diff", "Compare settings: with defaults, a file, a device."),

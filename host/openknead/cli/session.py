@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -13,8 +14,9 @@ import click
 
 from openknead.cli import check
 from openknead.cli.common import App, columns, pass_app
-from openknead.model import SessionState
-from openknead.report import Recorder, clock
+from openknead.errors import OpenKneadError
+from openknead.model import Event, Sample, SessionState
+from openknead.report import Collector, clock
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -26,7 +28,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--program", metavar="NAME", help="Play a program instead: knead program list.")
 @click.option("--shift", type=int, default=0, metavar="N", help="With --program: all its levels by N.")
 @click.option("--picture", "picture_path", type=FILE, metavar="FILE", help="Draw the session (.svg or .png).")
-@click.option("--record", type=FILE, metavar="FILE", help="Write every sample to a CSV file.")
+@click.option("--record", type=FILE, metavar="FILE", help="Record it, as `knead record` does.")
 @check.start_options
 @pass_app
 def start(
@@ -57,40 +59,59 @@ def start(
     from openknead.cli import follow, view
     from openknead.cli.keys import Keys
     from openknead.device import is_plain
+    from openknead.recording import Head, Recorder, RecordingFailed
+    from openknead.recording.recorder import writable
 
     try:
         plain = is_plain(level, minutes, program, shift, area)
     except ValueError as problem:
         raise click.UsageError(str(problem)) from None
     hang_up_like_ctrl_c()
-    try:
-        recorder = Recorder(record)
-    except OSError as problem:
-        raise click.UsageError(f"cannot write {record}: {problem.strerror}") from problem
-    with app.connect() as device, recorder:
+    if record:
+        writable(record)
+    with app.connect() as device, ExitStack() as stack:
         device.share()
         check.before_session(app, device, **checked)
         played = None if plain else device.program(str(program))
+        recorder = stack.enter_context(Recorder(record, Head.of(device.hello, follow.HZ))) if record else None
+        full: OpenKneadError | None = None
+
+        def keep(item: Sample | Event) -> None:
+            """A disk that is full ends the recording, not the session."""
+            nonlocal full
+            if recorder and not full:
+                try:
+                    recorder.add(item)
+                except RecordingFailed as failed:
+                    full = failed
+                    shown.note(failed.message)
+
+        collector = Collector(keep)
         with Keys() as keys:
-            shown = view.choose(app.json, follow.words(device, played), keys=keys.active)
+            about = follow.about(device, keys=follow.KEYS if keys.active else "")
+            shown = view.choose(app.json, follow.words(device, lambda: played), about)
             try:
                 summary = follow.run_session(
                     device,
                     lambda: device.start(level, minutes, program=program, shift=shift, area=area),
                     shown,
-                    recorder,
+                    collector,
                     keys,
                 )
             finally:
                 shown.close()
+        if recorder and not full:
+            recorder.end("session_end")
     machine = summary.as_dict()
     people = columns(summary.lines())
     if picture_path:
         what = f"level {level}" if plain else f"{program}{f', levels {shift:+d}' if shift else ''}"
         title = f"OpenKnead {device.hello.board}: {what}, {clock(summary.duration_s)} min"
-        machine["picture"] = str(follow.picture(recorder, title, picture_path))
+        machine["picture"] = str(follow.picture(collector, title, picture_path))
         people.append(f"picture: {picture_path}")
     app.emit(machine, people)
+    if full:
+        raise full
     return follow.exit_code(summary)
 
 

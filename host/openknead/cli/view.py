@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from openknead.cli.screen import About, Screen
 from openknead.model import Event, Sample
 from openknead.report import clock
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.live import Live
 
 Words = Callable[[Event], str | None]  # an event in words, None for one that is not worth a line
 
@@ -31,12 +33,12 @@ class View(Protocol):
     def close(self) -> None: ...
 
 
-def choose(as_json: bool, words: Words, *, stream: bool = False, keys: bool = False) -> View:
-    """The view that fits. stream: to be followed rather than summed up at the end; keys: mention them."""
+def choose(as_json: bool, words: Words, about: About | None = None, *, stream: bool = False) -> View:
+    """The view that fits. about: of the device; stream: to be followed, not summed up at the end."""
     if as_json:
         return JsonView() if stream else SilentView()
-    if sys.stdout.isatty():
-        return LiveView(words, keys)
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        return (ScreenView if stream else LiveView)(words, about or About(""))
     return LineView(words, 1000 if stream else 60_000)
 
 
@@ -98,82 +100,64 @@ class LineView:
 
 
 class LiveView:
-    """A live picture of the last sample; events scroll by above it."""
+    """A live picture of the device; events scroll by above it."""
 
-    def __init__(self, words: Words, keys: bool) -> None:
+    def __init__(self, words: Words, about: About) -> None:
+        self._words = words
+        self._last: Sample | None = None
+        self.screen = Screen(about, full=self.full)
+        self._live = self._start()
+
+    full = False  # whether it takes the whole terminal
+
+    def _start(self) -> Live:
         from rich.console import Console
         from rich.live import Live
 
-        self._words = words
-        self._keys = keys
-        self._last: Sample | None = None
-        self._stage = ""  # of the program, in words
-        self._live = Live(
-            get_renderable=self._render,
+        live = Live(
+            self.screen,
             console=Console(highlight=False),
-            refresh_per_second=10,
+            refresh_per_second=5,
+            screen=self.full,
             transient=False,
         )
-        self._live.start()
+        live.start()
+        return live
 
     def sample(self, sample: Sample) -> None:
         event = stage_event(self._last, sample)
         self._last = sample
         if event:
             self.event(event)
+        self.screen.sample(sample)
 
     def event(self, event: Event) -> None:
         text = self._words(event)
-        if text and event.name == "stage":
-            self._stage = text
-        if text:
-            style = "bold red" if event.name == "fault" else "yellow" if event.name == "limiter" else "cyan"
-            self._live.console.print(f"[dim]{_time(self._last)}[/]  [{style}]{text}[/]")
+        if not text:
+            return
+        if event.name == "stage":
+            self.screen.stage = text
+        self._tell(text, {"fault": "bold red", "limiter": "yellow"}.get(event.name, "cyan"))
 
     def note(self, text: str) -> None:
-        self._live.console.print(text, style="yellow", markup=False)
+        self._tell(text, "yellow")
+
+    def _tell(self, text: str, style: str) -> None:
+        from rich.text import Text
+
+        self._live.console.print(Text.assemble((f"{_time(self._last)}  ", "dim"), (text, style)))
 
     def close(self) -> None:
         self._live.stop()
 
-    def _render(self) -> Group:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
 
-        sample = self._last
-        if sample is None:
-            return Group(Text("waiting for the device …", style="dim"))
-        total = sample.elapsed_ms + sample.remaining_ms
-        bar = Table.grid(padding=(0, 2))
-        bar.add_row(
-            Text(sample.state.lower(), style="bold"),
-            ProgressBar(total=max(total, 1), completed=sample.elapsed_ms if total else 0, width=40),
-            f"{clock(sample.elapsed_ms / 1000)} / {clock(total / 1000)}" if total else "no session",
-        )
-        dots = "●" * (sample.level_milli // 1000) + "○" * max(0, sample.level - sample.level_milli // 1000)
-        values = Table.grid(padding=(0, 2))
-        values.add_row(
-            "level", f"[bold]{sample.level}[/] {dots}", "motor", f"{_of(sample.motor_dc, 10, 1)} °C"
-        )
-        values.add_row("rate", _rate(sample), "driver", f"{_of(sample.driver_dc, 10, 1)} °C")
-        values.add_row(
-            "current", f"{_of(sample.current_ma, 1000, 2)} A", "handle", f"{_of(sample.handle_dc, 10, 1)} °C"
-        )
-        values.add_row("battery", _supply(sample), "pad", f"{_of(sample.pad_dc, 10, 1)} °C")
-        values.add_row("duty", f"{sample.duty / 655.35:.0f} %")
-        parts: list[Any] = [bar, values]
-        if sample.stage:
-            parts.append(Text(self._stage, style="cyan"))
-        if sample.limiters:
-            parts.append(Text(f"held back: {', '.join(sample.limiters)}", style="yellow"))
-        if sample.fault:
-            parts.append(Text(f"fault: {sample.fault}", style="bold red"))
-        if self._keys:
-            stages = " · n next stage · b back" if sample.stage else ""
-            parts.append(Text(f"+ − level · p pause · space stop{stages}", style="dim"))
-        return Group(*parts)
+class ScreenView(LiveView):
+    """The same on a screen of its own, which goes when it is closed; events are part of it."""
+
+    full = True
+
+    def _tell(self, text: str, style: str) -> None:
+        self.screen.events.append((_time(self._last), text, style))
 
 
 def stage_event(before: Sample | None, sample: Sample) -> Event | None:
