@@ -28,6 +28,16 @@ def _value(symbol: list[Any], key: str) -> str:
     return next(str(p[2]) for p in children(symbol, "property") if p[1] == key)
 
 
+def fitted(sheet: list[Any]) -> dict[str, tuple[str, str]]:
+    """reference -> (kind, value) of the parts on a parsed .kicad_sch."""
+    found = {}
+    for symbol in children(sheet, "symbol"):
+        ref = _value(symbol, "Reference")
+        if not ref.startswith("#"):
+            found[ref] = (str(child(symbol, "lib_id")[1]).rpartition(":")[2], _value(symbol, "Value"))
+    return found
+
+
 def _pins(library: dict[str, list[Any]], symbol: list[Any]) -> list[tuple[str, Point]]:
     """(number, place on the sheet) of a symbol's pins."""
     at = child(symbol, "at")

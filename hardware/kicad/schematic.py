@@ -17,25 +17,35 @@ from hardware.kicad.symbols import GRID, LIBRARY, effects
 Zone = tuple[str, float, float, float, float, tuple[tuple[float, str], ...]]
 # fmt: off
 ZONES: tuple[Zone, ...] = (
-    ("Supply", 10, 12, 92, 96, (
-        (30, "J1 J2"), (72, "F1 D1 D2 C1 C2 D3 U7"),
+    ("Supply", 14, 14, 84, 94, (
+        (31, "J1 J2"), (67, "F1 D1 D2 C1 C2 D3 U7"),
     )),
-    ("Controller", 106, 12, 86, 96, ((149, "A1"),)),
-    ("Driver and motor", 196, 12, 104, 96, (
-        (227, "U8 R3 C3 R4 C4"), (275, "J3 R1 R2 R12 R5 R6 C5 R7 R8 R9 R10 R11"),
+    ("Controller", 101, 14, 84, 94, ((143, "A1"),)),
+    ("Driver and motor", 188, 14, 108, 94, (
+        (218, "U8 R3 C3 R4 C4"), (269, "J3 R1 R2 R12 R5 R6 C5 R7 R8 R9 R10 R11"),
     )),
-    ("In place of the interlock", 304, 12, 106, 30, ((357, "W1 W2"),)),
-    ("Interlock", 10, 112, 220, 126, (
-        (42, "U1 R20 R21 C20 C21 R27 R28 Q1"), (98, "U2 U5 R22 R23 C22"), (153, "U3 R24 R25 C23 R26"),
-        (200, "C24 C25 C26 C27 J4 J5"),
+    ("Panel", 299, 14, 107, 94, ((325, "J6 J7"), (374, "R30 R31 C30 R32 R33 R34 R35 R36 R37 R38"))),
+    ("Interlock", 14, 112, 282, 112, (
+        (45, "U1 R20 C20 R21 C21"), (98, "U2 U5 R27 R28 Q1"), (153, "U3 R22 R23 C22"), (208, "U4 R24 R25 C23 R26"),
+        (265, "J4 J5 C24 C25 C26 C27"),
     )),
-    ("Channel B", 234, 112, 66, 126, ((267, "U4"),)),
-    ("Panel", 304, 12, 106, 96, ((325, "J6 J7"), (375, "R30 R31 C30 R32 R33 R34 R35 R36 R37 R38"))),
-    ("Sensors", 304, 112, 106, 140, (
-        (327, "U6 J8 J9 J10 J11 J12"),
-        (379, "R44 C44 R45 C45 R46 C46 R47 C47 R48 R49 C48 C49 R40 R41 C40 R42 R43"),
+    ("In place of the interlock", 14, 112, 84, 40, ((56, "W1 W2"),)),
+    ("Sensors", 299, 112, 107, 134, (
+        (332, "U6 J8 J9 J10 J11 J12"),
+        (382, "R44 C44 R45 C45 R46 C46 R47 C47 R48 R49 C48 C49 R40 R41 C40 R42 R43"),
     )),
+    ("Fed through passive parts (for the rule check)", 14, 230, 110, 32, ()),
 )
+NOTES = {
+    "Interlock": (
+        "The motor turns only when both channels allow it.",
+        "A: nSLEEP = RUN_REQ · ARMED_A · WD_OK_A · TRIP_OK",
+        "B: EN = MOT_PWM · ARMED_B · WD_OK_B · TRIP_OK",
+        "ARMED: set by the edge of the re-arm button while RUN_REQ is low; cleared by TRIP_OK or POR_N low",
+        "WD_OK: high for 110 ms after each rising edge of WD_KICK; WD_OK_B is held low by RUN_REQ",
+        "TRIP_OK: 3.3 V through the trip loop: second pole of the e-stop, thermostat",
+    ),
+}
 # fmt: on
 FED = ("VIN", "GND", "VM", "VFUSED", "VSYS")  # fed through passive parts: the rule check has to be told
 
@@ -57,9 +67,11 @@ class Sheet:
         placed: set[str] = set()
         for title, left, top, width, tall, columns in zones:
             here = [r for _, refs in columns for r in refs.split() if r in by_ref]
-            if not here:
+            if not here and columns:
                 continue
             self._frame(title, left, top, width, tall)
+            for n, note in enumerate(reversed(NOTES.get(title, ()))):
+                self._text(note, left + 4, top + tall - 4 - n * 3.5, effects("left", "bottom", size=1.6))
             for centre, refs in columns:
                 y = top + 12.7
                 for ref in refs.split():
@@ -70,7 +82,7 @@ class Sheet:
         if missing:
             raise ValueError(f"no place on the sheet for {', '.join(sorted(missing))}")
         for n, net in enumerate(FED):
-            self._flag(net, 25.4 + n * 20.32, 259.08)
+            self._flag(net, 25.4 + n * 20.32, 243.84)
 
     def file(self) -> list[Any]:
         """The schematic as KiCad's file holds it."""
@@ -104,9 +116,11 @@ class Sheet:
         stroke = ["stroke", ["width", 0.15], ["type", "dash"]]
         corners = ["rectangle", ["start", left, top], ["end", left + width, top + tall]]
         self._items.append([*corners, stroke, ["fill", ["type", "none"]], self._uid()])
-        at = ["at", left + 2, top + 4.5, 0]
-        shown = effects("left", "bottom", size=2.5, bold=True)
-        self._items.append(["text", Text(title), ["exclude_from_sim", "no"], at, shown, self._uid()])
+        self._text(title, left + 2, top + 4.5, effects("left", "bottom", size=2.5, bold=True))
+
+    def _text(self, text: str, x: float, y: float, shown: list[Any]) -> None:
+        at = ["at", x, y, 0]
+        self._items.append(["text", Text(text), ["exclude_from_sim", "no"], at, shown, self._uid()])
 
     def _part(self, part: design.Part, x: float, y: float) -> float:
         """Draw a part with its top at y; the top of the next one."""
@@ -115,20 +129,20 @@ class Sheet:
         boxed = body > GRID
         pins = symbols.pins(part.kind)
         above = max(pin.y for pin in pins) + (GRID if boxed else 0)
-        centre = _snap(y + above + (2.54 if boxed else 0))
+        centre = _snap(y + above + (2.54 if boxed or part.kind == "npn" else 0))
         right = max(pin.x for pin in pins if pin.side > 0) if any(p.side > 0 for p in pins) else 5.08
         if boxed:
             half = right - GRID if any(p.side > 0 for p in pins) else GRID
-            text = ((x - half, centre - above - 2.6, "left"), (x - half, centre - above - 0.9, "left"))
+            text = ((x - half, centre - above - 3.2, "left"), (x - half, centre - above - 1.1, "left"))
         elif part.kind == "npn":
-            text = ((x + 1.5, centre - 0.8, "left"), (x + 1.5, centre + 0.8, "left"))
+            text = ((x - 7, centre - 4.6, "left"), (x - 7, centre - 2.5, "left"))
         else:
             text = ((x - 0.6, centre - 2.1, "right"), (x + 0.6, centre - 2.1, "left"))
         self._symbol(f"{LIBRARY}:{part.kind}", part.ref, part.value, x, centre, 0, text, part)
         for pin in pins:
             self._wire_up(part.nets.get(pin.number), x + pin.x, centre - pin.y, pin.side)
         below = -min(pin.y for pin in pins)
-        return centre + below + (7.62 if boxed or part.kind == "npn" else 5.08) - (0 if boxed else above)
+        return centre + below + (7.62 if boxed or part.kind == "npn" else 6.35) - (0 if boxed else above)
 
     def _wire_up(self, net: str | None, x: float, y: float, side: int) -> None:
         if net is None:

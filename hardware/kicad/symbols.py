@@ -168,7 +168,7 @@ def power(name: str, prefix: str = "") -> list[Any]:
     made += [["power"], ["pin_names", ["offset", 0], ["hide", "yes"]], ["pin_numbers", ["hide", "yes"]]]
     made += [["exclude_from_sim", "no"], ["in_bom", "no"], ["on_board", "yes"]]
     if name == "GND":
-        bars = [_line((-w, -y), (w, -y)) for w, y in ((1.27, 1.27), (0.8, 1.7), (0.35, 2.1))]
+        bars = [_line((-w, -y), (w, -y)) for w, y in ((1.0, 1.27), (0.65, 1.7), (0.3, 2.1))]
         glyph, electrical = [_line((0, 0), (0, -1.27)), *bars], "power_in"
     else:
         glyph, electrical = [_line((0, 0), (0, 1.27), (-1, 1.9), (0, 2.54), (1, 1.9), (0, 1.27))], "power_out"
