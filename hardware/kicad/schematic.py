@@ -25,24 +25,24 @@ ZONES: tuple[Zone, ...] = (
         (218, "U8 R3 C3 R4 C4"), (269, "J3 R1 R2 R12 R5 R6 C5 R7 R8 R9 R10 R11"),
     )),
     ("Panel", 299, 14, 107, 94, ((325, "J6 J7"), (374, "R30 R31 C30 R32 R33 R34 R35 R36 R37 R38"))),
-    ("Interlock", 14, 112, 282, 112, (
-        (45, "U1 R20 C20 R21 C21"), (98, "U2 U5 R27 R28 Q1"), (153, "U3 R22 R23 C22"), (208, "U4 R24 R25 C23 R26"),
-        (265, "J4 J5 C24 C25 C26 C27"),
+    ("Interlock", 14, 112, 282, 118, (
+        (45, "U1 R20 C20 R21 C21"), (98, "U2 U5 R55 R27 R28 Q1"), (153, "U3 R53 R51 R22 R23 R50 C22"),
+        (208, "U4 R54 R52 R24 R25 C23 R26"), (265, "J4 J5 C24 C25 C26 C27"),
     )),
     ("In place of the interlock", 14, 112, 84, 40, ((56, "W1 W2"),)),
     ("Sensors", 299, 112, 107, 134, (
         (332, "U6 J8 J9 J10 J11 J12"),
         (382, "R44 C44 R45 C45 R46 C46 R47 C47 R48 R49 C48 C49 R40 R41 C40 R42 R43"),
     )),
-    ("Fed through passive parts (for the rule check)", 14, 230, 110, 32, ()),
+    ("Fed through passive parts (for the rule check)", 14, 234, 110, 32, ()),
 )
 NOTES = {
     "Interlock": (
         "The motor turns only when both channels allow it.",
-        "A: nSLEEP = RUN_REQ · ARMED_A · WD_OK_A · TRIP_OK",
-        "B: EN = MOT_PWM · ARMED_B · WD_OK_B · TRIP_OK",
+        "A: nSLEEP = RUN_A · ARMED_A · WD_OK_A · TRIP_A",
+        "B: EN = MOT_PWM · ARMED_B · WD_OK_B · TRIP_B",
         "ARMED: set by the edge of the re-arm button while RUN_REQ is low; cleared by TRIP_OK or POR_N low",
-        "WD_OK: high for 110 ms after each rising edge of WD_KICK; WD_OK_B is held low by RUN_REQ",
+        "WD_OK: high for 110 ms after each rising edge of WD_KICK; WD_OK_B only while RUN_B is high",
         "TRIP_OK: 3.3 V through the trip loop: second pole of the e-stop, thermostat",
     ),
 }
@@ -82,7 +82,7 @@ class Sheet:
         if missing:
             raise ValueError(f"no place on the sheet for {', '.join(sorted(missing))}")
         for n, net in enumerate(FED):
-            self._flag(net, 25.4 + n * 20.32, 243.84)
+            self._flag(net, 25.4 + n * 20.32, 248.92)
 
     def file(self) -> list[Any]:
         """The schematic as KiCad's file holds it."""
