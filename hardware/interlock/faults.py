@@ -66,11 +66,13 @@ def faults(netlist: Netlist, fits: Fits) -> list[Fault]:
 
 
 def _around(netlist: Netlist, fits: Fits) -> set[str]:
-    """Nets at the chips' pins, but for the rails."""
-    return {net for net, pins in netlist.items() if any(fits[ref][0] in CHIPS for ref, _ in pins)} - {
-        GND,
-        V33,
-    }
+    """Nets of the interlock, but for the rails: at its chips, its contacts, the Pico's and the driver's pins."""
+
+    def inside(ref: str, pin: str) -> bool:
+        kind = fits[ref][0]
+        return kind in CHIPS or ref in (LOOP, BUTTON) or PINS[kind][pin][0] in WATCHED_PINS.get(kind, ())
+
+    return {net for net, pins in netlist.items() if any(inside(*pin) for pin in pins)} - {GND, V33}
 
 
 def _opens(netlist: Netlist, fits: Fits) -> Iterator[Fault]:
@@ -85,9 +87,7 @@ def _opens(netlist: Netlist, fits: Fits) -> Iterator[Fault]:
 
 
 def _to_rails(netlist: Netlist, fits: Fits) -> Iterator[Fault]:
-    nets = _around(netlist, fits)
-    nets |= {net for net, pins in netlist.items() if any(ref in (LOOP, BUTTON) for ref, _ in pins)}
-    for net in sorted(nets - {GND, V33}):
+    for net in sorted(_around(netlist, fits)):
         for rail in (GND, V33):
             yield Fault(f"{net} shorted to {rail}", joins=((net, rail),))
 
@@ -107,7 +107,7 @@ def _bridges(netlist: Netlist, fits: Fits) -> Iterator[Fault]:
         for one, two in pairs:
             nets = frozenset((where.get((ref, one), ""), where.get((ref, two), "")))
             if len(nets) == 2 and "" not in nets and not nets & {GND, V33} and nets not in seen:
-                if kind in PASSIVES and not nets <= _around(netlist, fits) | {"ILK_OK", "REARM"}:
+                if kind in PASSIVES and not nets <= _around(netlist, fits):
                     continue
                 seen.add(nets)
                 a, b = sorted(nets)
@@ -126,11 +126,14 @@ def _contacts(netlist: Netlist) -> Iterator[Fault]:
         )
 
 
-def judge(netlist: Netlist, fits: Fits, fault: Fault) -> Result:
-    """What a fault does in all rows and stories: there from the start, and come after arming."""
+def judge(netlist: Netlist, fits: Fits, fault: Fault, good: Circuit) -> Result:
+    """What a fault does in all rows and stories: there from the start, and come after arming.
+
+    good: the circuit without faults, for the time before it came.
+    """
     circuit = Circuit(netlist, fits, fault.opens, fault.joins)
     outcomes = [outcome for _, outcome in rows.judge_rows(circuit, fault.stray)]
-    later = [outcome for _, outcome in rows.judge_rows(circuit, fault.stray, before=Circuit(netlist, fits))]
+    later = [outcome for _, outcome in rows.judge_rows(circuit, fault.stray, before=good)]
     told = [rows.tell(circuit, story, fault.stray) for story in rows.STORIES]
     unsafe = [outcome for outcome in (*outcomes, *later, *told) if outcome.unsafe]
     names = tuple(dict.fromkeys(outcome.name for outcome in unsafe))
