@@ -66,7 +66,7 @@ def faults(netlist: Netlist, fits: Fits) -> list[Fault]:
 
 
 def _around(netlist: Netlist, fits: Fits) -> set[str]:
-    """Nets of the interlock, but for the rails: at its chips, its contacts, the Pico's and the driver's pins."""
+    """Nets of the interlock but for the rails: at chips, contacts, and pins of the Pico and the driver."""
 
     def inside(ref: str, pin: str) -> bool:
         kind = fits[ref][0]

@@ -145,6 +145,10 @@ STORIES: tuple[Story, ...] = (
         ],
     ),
     ("supply dips while it runs", [*_ARM, (6, _ON), (2, {"powered": False}), (16, {"powered": True})]),
+    (
+        "re-armed with the loop open",
+        [(RESET_STEPS + 2, {"estop": False}), (3, {"button": True}), (3, {"button": False}), (16, _ON)],
+    ),
     ("loop opens in the moment of re-arming", [(6, {}), (1, {"button": True, "estop": False}), (16, _ON)]),
     ("kicks stop while it runs", [*_ARM, (6, _ON), (20, {"kicks": "stopped low"})]),
     ("kicks stop high while it runs", [*_ARM, (6, _ON), (20, {"kicks": "stopped high"})]),

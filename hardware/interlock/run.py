@@ -1,4 +1,4 @@
-"""Truth table of the interlock: `python -m hardware.interlock.run`; `--check` compares with what is committed.
+"""Truth table of the interlock: `python -m hardware.interlock.run`; `--check` compares with the files there.
 
 Fails when the intact interlock lets the motor turn in a single row that forbids it, when it cannot be used at
 all, or when a single fault makes a row unsafe and no group below says what remains.
@@ -26,8 +26,8 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
     (
         r"^TRIP_OK shorted to \+3V3|^trip loop",
         "The trip loop is bridged: opening it changes nothing.",
-        "The e-stop's first pole takes the motor's supply away. For the thermostat there is the thermal cut-off "
-        "on the motor, and the firmware's temperatures. Try the e-stop now and then, the thermostat when built.",
+        "The e-stop's first pole takes the motor's supply away. For the thermostat there is the thermal "
+        "cut-off on the motor, and the firmware's temperatures. Try the e-stop now and then.",
     ),
     (
         r"^RUN_REQ shorted to \+3V3",
@@ -124,7 +124,7 @@ def summary(results: list[faults.Result]) -> str:
         "| single opens and shorts | number | meaning |",
         "| --- | --- | --- |",
         f"| motor stays off | {counts['motor stays off']} | noticed at the next start |",
-        f"| hidden | {counts['hidden']} | nothing changes, or one channel of two is lost: only a test tells |",
+        f"| hidden | {counts['hidden']} | no change, or one channel of two is lost; only a test tells |",
         f"| unsafe | {counts['unsafe']} | in at least one row the motor may turn though it must not |",
         f"| all | {len(results)} | each tried in {len(rows.rows())} rows, in "
         f"{sum(r.armed for r in rows.rows())} once more as if it came after arming, and in "
