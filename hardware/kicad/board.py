@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ LIBRARIES = Path("/usr/share/kicad/footprints")
 OWN = Path(__file__).resolve().parent / "openknead.pretty"
 ORIGIN_MM = 25.4  # of the board on KiCad's sheet, a whole number of steps
 WIDTH_MM, HEIGHT_MM = 163.83, 101.6
-HOLES = ((4.0, 97.0), (159.5, 97.0), (52.0, 4.5), (159.5, 4.5))  # M3
+HOLE_MM = 3.2  # M3
+HOLES = ((4.0, 97.0), (159.5, 97.0), (52.0, 4.5), (159.5, 4.5))
 PEAK_A, RISE_K, COPPER_UM = 5.0, 20.0, 35.0  # stall at 12.6 V; rise allowed; 1 oz
 
 # Rows of parts: x and y of the first origin, pitch in x, rotation, references. mm.
@@ -33,7 +35,7 @@ ROWS: tuple[Row, ...] = (
     (20.32, 8.255, 0, 0, "J2"),
     (8.255, 20.32, 0, 0, "F1"),
     (20.32, 31.115, 0, 0, "D1"),
-    (30.48, 17.78, 0, 0, "D2"),
+    (30.48, 15.24, 0, 0, "D2"),
     (28.575, 26.035, 0, 0, "C1"),
     (26.035, 48.26, 0, 0, "U8"),
     (39.37, 34.925, 0, 0, "C2"),
@@ -85,6 +87,11 @@ WIDE: tuple[tuple[str, str, float, tuple[tuple[float, float], ...]], ...] = (
         ((35.56, 26.035), (33.575, 26.035), (33.575, 13.335), (12.215, 13.335), (12.215, 8.255)),
     ),
 )
+# Vias at the protection diodes and along the ampere path: x, y, columns, rows. Ground is on the lower layer; on
+# the upper one only where amperes flow.
+STITCH_MM = 1.27
+STITCHES = ((24.765, 29.21, 1, 4), (24.765, 34.29, 1, 4), (35.56, 15.24, 1, 4), (37.465, 17.78, 1, 4))
+UPPER_GROUND = (1.0, 1.0, 50.0, 59.0)
 # Between which pads a wide path has to lead: (net, pin, pin).
 AMPERES = (
     ("VIN", ("J1", "1"), ("F1", "1")),
@@ -181,23 +188,47 @@ class Layout:
         ):
             grid.close(Copper(router.NOBODY, (0, 1), left, top, right, bottom))
         for x, y in HOLES:
-            grid.close(Copper(router.NOBODY, (0, 1), x - 1.8, y - 1.8, x + 1.8, y + 1.8))
+            r = HOLE_MM / 2 + edge
+            grid.close(Copper(router.NOBODY, (0, 1), x - r, y - r, x + r, y + r))
+        for box in self._kept_free():
+            grid.close(Copper(router.NOBODY, (0, 1), *box))
+        for x, y, _, _ in self._stitches():
+            r = router.VIA_MM / 2
+            grid.close(Copper(numbers[GND], (0, 1), x - r, y - r, x + r, y + r))
         for pad in self.pads:
             net = numbers[pad.net] if pad.net else router.NOBODY
             w, h = pad.width / 2, pad.height / 2
             grid.close(Copper(net, pad.layers, pad.x - w, pad.y - h, pad.x + w, pad.y + h))
         for name, layer, width, corners in WIDE:
-            for (ax, ay), (bx, by) in zip(corners, corners[1:], strict=False):
+            for (ax, ay), (bx, by) in pairwise(corners):
                 w, on = width / 2, (router.LAYERS.index(layer),)
                 box = (min(ax, bx) - w, min(ay, by) - w, max(ax, bx) + w, max(ay, by) + w)
                 grid.close(Copper(numbers[name], on, *box))
         terminals: dict[int, list[Terminal]] = {}
         for pad in self.pads:
-            if pad.net and pad.net != GND:  # ground is a plane
+            if pad.net:
                 terminals.setdefault(numbers[pad.net], []).append(
                     Terminal(numbers[pad.net], pad.x, pad.y, pad.layers)
                 )
         return router.route(grid, terminals)
+
+    def _kept_free(self) -> Iterator[tuple[float, float, float, float]]:
+        """Boxes around the areas that footprints keep free of copper, such as the Pico W's antenna."""
+        for part in self._parts:
+            x, y, angle = places()[part.ref]
+            for zone in children(self._footprints[part.ref], "zone"):
+                if ["tracks", "not_allowed"] in child(zone, "keepout"):
+                    corners = list(children(child(child(_moved(zone, x, y, angle), "polygon"), "pts"), "xy"))
+                    xs, ys = [c[1] for c in corners], [c[2] for c in corners]
+                    yield min(xs), min(ys), max(xs), max(ys)
+
+    @staticmethod
+    def _stitches() -> Iterator[tuple[float, float, int, int]]:
+        """Vias that join both ground areas, in rows: (x, y, column, row)."""
+        for left, top, columns, rows in STITCHES:
+            for column in range(columns):
+                for row in range(rows):
+                    yield left + column * STITCH_MM, top + row * STITCH_MM, column, row
 
     # -- writing --------------------------------------------------------------------------------------
 
@@ -213,6 +244,7 @@ class Layout:
             ("3", "B.Mask", "user"),
             ("13", "F.Paste", "user"),
             ("15", "B.Paste", "user"),
+            ("19", "Cmts.User", "user"),
             ("25", "Edge.Cuts", "user"),
             ("31", "F.CrtYd", "user"),
             ("29", "B.CrtYd", "user"),
@@ -236,7 +268,8 @@ class Layout:
         footprints = [self._footprint(part) for part in self._parts]
         holes = [self._hole(n, x, y) for n, (x, y) in enumerate(HOLES, start=1)]
         tracks = [*self._wide(), *self._tracks()]
-        zones = [self._zone(layer) for layer in router.LAYERS]
+        whole = (0.5, 0.5, WIDTH_MM - 0.5, HEIGHT_MM - 0.5)
+        zones = [self._zone("F.Cu", UPPER_GROUND), self._zone("B.Cu", whole)]
         return [*head, layers, setup, *nets, *footprints, *holes, outline, *self._texts(), *tracks, *zones]
 
     def _open_nets(self) -> list[str]:
@@ -299,6 +332,10 @@ class Layout:
                 pad = on_board[str(item[1]), round(x + dx, 3), round(y + dy, 3)]
                 item = [["at", at[1], at[2], turned] if i is at else i for i in item]
                 item.append(self._net(pad))
+            elif name == "group":
+                continue
+            elif name == "zone":  # the only thing in a footprint that is not relative to it
+                item = _moved(item, x + ORIGIN_MM, y + ORIGIN_MM, angle)
             elif name == "fp_text":
                 at = child(item, "at")
                 item = [["at", at[1], at[2], angle] if i is at else i for i in item]
@@ -326,13 +363,15 @@ class Layout:
         value = part.ref if reference else part.value
         return ["property", item[1], Text(value), ["at", x, y, angle], child(item, "layer"), font]
 
-    def _hole(self, n: int, x: float, y: float) -> list[Any]:
-        made: list[Any] = ["footprint", Text("MountingHole:MountingHole_3.2mm_M3"), ["layer", Text("F.Cu")]]
-        made += [uid("hole", n), ["at", x + ORIGIN_MM, y + ORIGIN_MM]]
-        made.append(["attr", "board_only", "exclude_from_pos_files", "exclude_from_bom"])
-        pad = ["pad", Text(""), "np_thru_hole", "circle", ["at", 0, 0], ["size", 3.2, 3.2], ["drill", 3.2]]
-        made.append([*pad, ["layers", Text("*.Cu"), Text("*.Mask")], uid("hole", n, "pad")])
-        return made
+    @staticmethod
+    def _hole(n: int, x: float, y: float) -> list[Any]:
+        """A hole without copper, cut like the outline."""
+        centre, rim = (
+            ["center", x + ORIGIN_MM, y + ORIGIN_MM],
+            ["end", x + HOLE_MM / 2 + ORIGIN_MM, y + ORIGIN_MM],
+        )
+        made = ["gr_circle", centre, rim, ["stroke", ["width", 0.1], ["type", "solid"]], ["fill", "no"]]
+        return [*made, ["layer", Text("Edge.Cuts")], uid("hole", n)]
 
     def _texts(self) -> Iterator[list[Any]]:
         for n, (text, x, y) in enumerate((("OpenKnead: never built, never measured", 118.0, 4.0),)):
@@ -351,11 +390,13 @@ class Layout:
 
     def _wide(self) -> Iterator[list[Any]]:
         for name, layer, width, corners in WIDE:
-            for a, b in zip(corners, corners[1:], strict=False):
+            for a, b in pairwise(corners):
                 yield self._segment(a, b, width, layer, self.nets.index(name))
 
     def _tracks(self) -> Iterator[list[Any]]:
         seen = set()
+        for x, y, _, _ in self._stitches():
+            yield self._via((x, y), self.nets.index(GND))
         for net in sorted(self.ways):
             own = [pad for pad in self.pads if pad.net == self.nets[net]]
             for way in self.ways[net]:
@@ -388,9 +429,7 @@ class Layout:
         made += [["drill", router.DRILL_MM], ["layers", Text("F.Cu"), Text("B.Cu")], ["net", net]]
         return [*made, uid("via", net, at)]
 
-    def _zone(self, layer: str) -> list[Any]:
-        margin = 0.5
-        box = (margin, margin, WIDTH_MM - margin, HEIGHT_MM - margin)
+    def _zone(self, layer: str, box: tuple[float, float, float, float]) -> list[Any]:
         left, top, right, bottom = (v + ORIGIN_MM for v in box)
         corners = ((left, top), (right, top), (right, bottom), (left, bottom))
         made: list[Any] = [
@@ -406,6 +445,19 @@ class Layout:
         return made
 
 
+def _moved(zone: list[Any], x: float, y: float, angle: int) -> list[Any]:
+    """A footprint's zone where the footprint lies on the board."""
+
+    def turned(point: list[Any]) -> list[Any]:
+        dx, dy = _turn(float(point[1]), float(point[2]), angle)
+        return ["xy", x + dx, y + dy]
+
+    polygons = [
+        ["polygon", ["pts", *map(turned, children(child(p, "pts"), "xy"))]] for p in children(zone, "polygon")
+    ]
+    return [*(item for item in zone if not (isinstance(item, list) and item[0] == "polygon")), *polygons]
+
+
 def _inside(pad: Pad, point: tuple[float, float]) -> bool:
     return abs(pad.x - point[0]) <= pad.width / 2 and abs(pad.y - point[1]) <= pad.height / 2
 
@@ -413,7 +465,9 @@ def _inside(pad: Pad, point: tuple[float, float]) -> bool:
 def _runs(cells: list[router.Cell]) -> Iterator[tuple[router.Cell, router.Cell]]:
     """Straight runs and changes of layer of a way."""
     start = cells[0]
-    for before, here, after in zip(cells, cells[1:], [*cells[2:], None], strict=True):
+    for n in range(1, len(cells)):
+        before, here = cells[n - 1], cells[n]
+        after = cells[n + 1] if n + 1 < len(cells) else None
         straight = after is not None and all(here[k] - before[k] == after[k] - here[k] for k in range(3))
         if not straight or before[0] != here[0]:
             yield start, here

@@ -26,7 +26,9 @@ FOOTPRINT_TABLE = SYMBOL_TABLE.replace("sym_lib", "fp_lib").replace(".kicad_sym"
 
 def project(build: str) -> dict[str, object]:
     """KiCad's project file: rules where they differ from KiCad's own."""
-    return {"meta": {"filename": f"{build}.kicad_pro", "version": 3}}
+    rules = {"min_resolved_spokes": 1}  # ground pads have a track besides
+    meta = {"filename": f"{build}.kicad_pro", "version": 3}
+    return {"board": {"design_settings": {"rules": rules}}, "meta": meta}
 
 
 def schematic_files() -> dict[str, str]:

@@ -17,6 +17,7 @@ STEP_MM = (
 TRACK_MM, CLEARANCE_MM, VIA_MM, DRILL_MM = 0.25, 0.2, 0.6, 0.3
 LAYERS = ("F.Cu", "B.Cu")
 TRACK_COST, VIA_COST, AGAINST_COST, CROSS_COST = 10, 60, 14, 150
+LOWER_COST = 8  # more for a step on the lower layer, so that the ground there stays whole
 FREE, NOBODY = -1, -2  # owner of a cell: free for all, or closed to all
 
 Cell = tuple[int, int, int]  # layer, column, row
@@ -132,7 +133,7 @@ class Grid:
         return found
 
     def find(self, net: int, starts: Iterable[Cell], goals: set[Cell], middle: tuple[int, int]) -> list[Cell]:
-        """Cheapest way from one of the starts to one of the goals around `middle`. Raises ValueError if none."""
+        """Cheapest way from a start to one of the goals around `middle`. Raises ValueError if none."""
         columns, rows = self.columns, self.rows
         best: dict[Cell, int] = {}
         came: dict[Cell, Cell | None] = {}
@@ -161,6 +162,7 @@ class Grid:
                     owner = self.owner[layer][there]
                     if owner in (FREE, net):
                         along = TRACK_COST if (dr == 0) == (layer == 0) else AGAINST_COST
+                        along += layer * LOWER_COST
                         crossed = len(self.others(layer, there, net))
                         steps.append(
                             (along + crossed * CROSS_COST + self.dear[layer].get(there, 0), (layer, c, r))
