@@ -74,7 +74,12 @@ WIDE: tuple[tuple[str, str, float, tuple[tuple[float, float], ...]], ...] = (
     ("VIN", "F.Cu", 3.0, ((8.255, 8.255), (8.255, 23.72))),
     ("VFUSED", "F.Cu", 3.0, ((18.165, 23.72), (18.165, 8.255), (20.32, 8.255))),
     ("VFUSED", "F.Cu", 2.0, ((18.165, 23.72), (18.165, 31.115))),
-    ("VM", "F.Cu", 3.0, ((24.28, 8.255), (28.575, 8.255), (28.575, 34.925), (32.385, 34.925))),
+    (
+        "VM",
+        "F.Cu",
+        3.0,
+        ((24.28, 8.255), (28.575, 8.255), (28.575, 26.035), (28.575, 34.925), (32.385, 34.925)),
+    ),
     ("VM", "F.Cu", 2.0, ((32.385, 34.925), (32.385, 40.64))),
     ("VM", "F.Cu", 1.0, ((32.385, 34.925), (39.37, 34.925))),
     ("MOT_A", "F.Cu", 2.0, ((32.385, 45.72), (38.1, 45.72), (38.1, 44.45), (41.91, 44.45))),
@@ -87,8 +92,8 @@ WIDE: tuple[tuple[str, str, float, tuple[tuple[float, float], ...]], ...] = (
         ((35.56, 26.035), (33.575, 26.035), (33.575, 13.335), (12.215, 13.335), (12.215, 8.255)),
     ),
 )
-# Vias at the protection diodes and along the ampere path: x, y, columns, rows. Ground is on the lower layer; on
-# the upper one only where amperes flow.
+# Vias at the protection diodes and along the ampere path: x, y, columns, rows. Ground is the lower layer, and
+# on the upper one an area where amperes flow.
 STITCH_MM = 1.27
 STITCHES = ((24.765, 29.21, 1, 4), (24.765, 34.29, 1, 4), (35.56, 15.24, 1, 4), (37.465, 17.78, 1, 4))
 UPPER_GROUND = (1.0, 1.0, 50.0, 59.0)
@@ -123,6 +128,46 @@ class Pad:
     height: float
     layers: tuple[int, ...]
     net: str | None
+
+
+def thin(sheet: list[Any]) -> list[str]:
+    """Ampere paths of a parsed .kicad_pcb that no chain of tracks as wide as `width_mm` closes."""
+    names = {int(net[1]): str(net[2]) for net in children(sheet, "net")}
+    where: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for footprint in children(sheet, "footprint"):
+        ref = next((str(p[2]) for p in children(footprint, "property") if p[1] == "Reference"), "")
+        at = [float(v) for v in child(footprint, "at")[1:]]
+        for pad in children(footprint, "pad"):
+            dx, dy = _turn(*(float(v) for v in child(pad, "at")[1:3]), int(at[2]) % 360 if len(at) > 2 else 0)
+            where.setdefault((ref, str(pad[1])), []).append((at[0] + dx, at[1] + dy))
+    wide: dict[str, list[tuple[tuple[float, float], tuple[float, float], float]]] = {}
+    for segment in children(sheet, "segment"):
+        width = float(child(segment, "width")[1])
+        if width >= width_mm():
+            a, b = (tuple(float(v) for v in child(segment, end)[1:3]) for end in ("start", "end"))
+            wide.setdefault(names[int(child(segment, "net")[1])], []).append((a, b, width))  # type: ignore[arg-type]
+    return [
+        f"no track of {width_mm():.2f} mm leads from {'.'.join(one)} to {'.'.join(two)} ({net})"
+        for net, one, two in AMPERES
+        if not _leads(wide.get(net, []), where.get(one, []), where.get(two, []))
+    ]
+
+
+def _leads(
+    tracks: list[tuple[tuple[float, float], tuple[float, float], float]],
+    start: list[tuple[float, float]],
+    goal: list[tuple[float, float]],
+) -> bool:
+    """Whether tracks lead from a pad to a pad; ends that lie within a track's width are joined."""
+    reached, grew = list(start), True
+    while grew:
+        grew = False
+        for a, b, width in tracks:
+            for one, two in ((a, b), (b, a)):
+                if two not in reached and any(math.dist(one, p) < width / 2 for p in reached):
+                    reached.append(two)
+                    grew = True
+    return any(math.dist(p, g) < width_mm() / 2 for p in reached for g in goal)
 
 
 def places() -> dict[str, tuple[float, float, int]]:
@@ -253,7 +298,7 @@ class Layout:
         ):
             layers.append([number, Text(name), kind])
         head: list[Any] = ["kicad_pcb", ["version", "20241229"], ["generator", Text("openknead")]]
-        head += [["generator_version", Text("9.0")], ["general", ["thickness", 1.6]], ["paper", Text("A3")]]
+        head += [["generator_version", Text("9.0")], ["general", ["thickness", 1.6]], ["paper", Text("A4")]]
         setup = ["setup", ["pad_to_mask_clearance", 0], ["allow_soldermask_bridges_in_footprints", "yes"]]
         nets = [["net", n, Text(net)] for n, net in enumerate([*self.nets, *self._open_nets()])]
         corners = [(0.0, 0.0), (WIDTH_MM, HEIGHT_MM)]

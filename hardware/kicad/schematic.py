@@ -18,7 +18,7 @@ Zone = tuple[str, float, float, float, float, tuple[tuple[float, str], ...]]
 # fmt: off
 ZONES: tuple[Zone, ...] = (
     ("Supply", 14, 14, 84, 94, (
-        (31, "J1 J2"), (67, "F1 D1 D2 C1 C2 D3 U7"),
+        (35, "J1 J2"), (70, "F1 D1 D2 C1 C2 D3 U7"),
     )),
     ("Controller", 101, 14, 84, 94, ((143, "A1"),)),
     ("Driver and motor", 188, 14, 108, 94, (
@@ -129,13 +129,13 @@ class Sheet:
         boxed = body > GRID
         pins = symbols.pins(part.kind)
         above = max(pin.y for pin in pins) + (GRID if boxed else 0)
-        centre = _snap(y + above + (2.54 if boxed or part.kind == "npn" else 0))
+        centre = _snap(y + above + (2.54 if boxed else 3.81 if part.kind == "npn" else 0))
         right = max(pin.x for pin in pins if pin.side > 0) if any(p.side > 0 for p in pins) else 5.08
         if boxed:
             half = right - GRID if any(p.side > 0 for p in pins) else GRID
             text = ((x - half, centre - above - 3.2, "left"), (x - half, centre - above - 1.1, "left"))
         elif part.kind == "npn":
-            text = ((x - 7, centre - 4.6, "left"), (x - 7, centre - 2.5, "left"))
+            text = ((x - 7, centre - 6.2, "left"), (x - 7, centre - 4.1, "left"))
         else:
             text = ((x - 0.6, centre - 2.1, "right"), (x + 0.6, centre - 2.1, "left"))
         self._symbol(f"{LIBRARY}:{part.kind}", part.ref, part.value, x, centre, 0, text, part)
