@@ -182,7 +182,7 @@ def wires(harness: dict[str, Any]) -> list[tuple[str, ...]]:
             if wire in ends:
                 raise ValueError(f"wire {wire[0]}.{wire[1]} is connected twice")
             ends[wire] = (f"{a}.{_label(harness, a, m)}", f"{b}.{_label(harness, b, n)}")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, cable in harness["cables"].items():
         for n, (colour, label) in enumerate(zip(cable["colors"], cable["wirelabels"], strict=True), start=1):
             if (name, n) not in ends:
@@ -199,7 +199,7 @@ def _label(harness: dict[str, Any], connector: str, pin: int) -> str:
 
 def wrong() -> list[str]:
     """All that is wrong in the repository's own files."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     source = FIRMWARE.read_text(encoding="utf-8")
     harness = yaml.safe_load(HARNESS.read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from hardware.checks import HARNESS, wires
 

@@ -60,8 +60,8 @@ class Circuit:
         for name, pins in netlist.items():
             for pin in pins:
                 self.net[pin] = same.get(name, name)
-        for ref, pin in opens:
-            self.net[ref, pin] = f"{ref}.{pin} open"
+        for ref, number in opens:
+            self.net[ref, number] = f"{ref}.{number} open"
         self._same = same
         watched = {
             self.at(ref, pin) for ref, (kind, _) in fits.items() if kind in _LOGIC for pin in PINS[kind]

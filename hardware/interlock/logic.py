@@ -144,7 +144,8 @@ class Machine:
 
     def _memory(self, powered: bool) -> set[tuple[str, Level]]:
         """Outputs that depend on what has been."""
-        c, outputs = self.circuit, set()
+        c = self.circuit
+        outputs: set[tuple[str, Level]] = set()
         if not powered:
             return outputs
         for ref in c.of("74HC74"):
@@ -164,7 +165,8 @@ class Machine:
 
     def _gates(self, volts: dict[str, tuple[float, float]], powered: bool) -> set[tuple[str, Level]]:
         """Outputs of the AND gates and of the transistor."""
-        c, outputs = self.circuit, set()
+        c = self.circuit
+        outputs: set[tuple[str, Level]] = set()
         for ref in c.of("74HC21") if powered else ():
             pins = c.pins(ref)
             for half in "12":

@@ -112,7 +112,7 @@ AMPERES = (
 
 def width_mm(ampere: float = PEAK_A, rise_k: float = RISE_K) -> float:
     """Least width of an outer track for a current, by IPC-2221: I = 0.048 · ΔT^0.44 · A^0.725, A in mil²."""
-    area_mil2 = (ampere / (0.048 * rise_k**0.44)) ** (1 / 0.725)
+    area_mil2: float = (ampere / (0.048 * rise_k**0.44)) ** (1 / 0.725)
     return area_mil2 * 0.0254**2 / (COPPER_UM / 1000)
 
 
@@ -138,7 +138,8 @@ def thin(sheet: list[Any]) -> list[str]:
         ref = next((str(p[2]) for p in children(footprint, "property") if p[1] == "Reference"), "")
         at = [float(v) for v in child(footprint, "at")[1:]]
         for pad in children(footprint, "pad"):
-            dx, dy = _turn(*(float(v) for v in child(pad, "at")[1:3]), int(at[2]) % 360 if len(at) > 2 else 0)
+            x, y = (float(v) for v in child(pad, "at")[1:3])
+            dx, dy = _turn(x, y, int(at[2]) % 360 if len(at) > 2 else 0)
             where.setdefault((ref, str(pad[1])), []).append((at[0] + dx, at[1] + dy))
     wide: dict[str, list[tuple[tuple[float, float], tuple[float, float], float]]] = {}
     for segment in children(sheet, "segment"):
@@ -439,7 +440,7 @@ class Layout:
                 yield self._segment(a, b, width, layer, self.nets.index(name))
 
     def _tracks(self) -> Iterator[list[Any]]:
-        seen = set()
+        seen: set[tuple[object, ...]] = set()
         for x, y, _, _ in self._stitches():
             yield self._via((x, y), self.nets.index(GND))
         for net in sorted(self.ways):

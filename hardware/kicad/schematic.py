@@ -199,7 +199,12 @@ class Sheet:
     ) -> None:
         at = ["at", x, y, angle]
         made: list[Any] = ["symbol", ["lib_id", Text(lib_id)], at, ["unit", 1], ["exclude_from_sim", "no"]]
-        made += [["in_bom", "yes" if part else "no"], ["on_board", "yes"], ["dnp", "no"], self._uid()]
+        made += [
+            ["in_bom", "yes" if part else "no"],
+            ["on_board", "yes"],
+            ["dnp", "no"],
+            uid(self._build, ref),
+        ]
         spots = text or ((x, y, "left"), (x, y, "left"))
         for key, shown, (tx, ty, side) in zip(("Reference", "Value"), (ref, value), spots, strict=True):
             made.append(

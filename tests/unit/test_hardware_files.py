@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from hardware import checks, design  # noqa: E402
+from hardware import checks, design, install  # noqa: E402
 from hardware.harness.build import cut_list  # noqa: E402
 from hardware.interlock import faults, rows, run  # noqa: E402
 from hardware.interlock.circuit import Circuit, X, load, value_of  # noqa: E402
@@ -263,3 +263,25 @@ def test_part_without_a_place_on_the_sheet_is_refused():
     extra = design._r("R99", "1k", "RUN_REQ", design.GND, "new")
     with pytest.raises(ValueError, match="no place on the sheet for R99"):
         Sheet(design.BOARD, [*design.parts(design.BOARD), extra])
+
+
+# -- installation -----------------------------------------------------------------------------------------
+
+
+def test_backports_entry_comes_from_the_machine_s_own_sources():
+    deb822 = "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\n"
+    deb822 += "Components: main\nSigned-By: /usr/share/keyrings/some.gpg\n"
+    wanted = {
+        "Types: deb",
+        "URIs: http://mirror.example/debian",
+        "Suites: bookworm-backports",
+        "Components: main",
+        "Signed-By: /usr/share/keyrings/some.gpg",
+    }
+    assert set(install.backports_entry(["# nothing\n", deb822], "bookworm").splitlines()) == wanted
+    one_line = "deb [signed-by=/usr/share/keyrings/some.gpg] http://mirror.example/debian bookworm main\n"
+    assert set(install.backports_entry([one_line], "bookworm").splitlines()) == wanted
+
+
+def test_no_entry_is_made_up_for_a_distribution_that_the_sources_do_not_name():
+    assert install.backports_entry(["deb http://mirror.example/debian bookworm main\n"], "trixie") is None

@@ -1,4 +1,4 @@
-"""KiCad's own checks catch what is broken on purpose. Run by `make hardware`; skipped where KiCad 9 is missing."""
+"""KiCad's own checks catch what is broken on purpose: `make hardware`; skipped where KiCad 9 is missing."""
 
 import shutil
 import sys
