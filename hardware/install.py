@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -110,7 +111,7 @@ def main() -> int:
     if sudo and (not shutil.which("sudo") or subprocess.run([*sudo, "true"], capture_output=True).returncode):
         print("These packages are missing; to install them, as root:")
         for command in commands:
-            print("  " + " ".join(f"'{word}'" if " " in word else word for word in command))
+            print("  " + shlex.join(command))
         return 1
     for command in commands:
         done = subprocess.run([*sudo, *command], env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"})
