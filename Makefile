@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench soak mutants safety emulator clean
+.PHONY: help demo test check bench soak mutants safety emulator hardware clean
 
 help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
@@ -13,6 +13,7 @@ help:
 	@echo "make soak      a simulated day of telemetry: losses and memory; takes half an hour"
 	@echo "make mutants   break the safety modules piece by piece: do the tests notice?"
 	@echo "make safety    measure what the safety case quotes; takes an hour"
+	@echo "make hardware  check schematics, board, interlock, harness; installs KiCad 9 where it may"
 	@echo "make emulator  all tests on the emulated Pico; needs a MicroPython image"
 	@echo "make clean     remove .venv and build"
 
@@ -25,7 +26,7 @@ demo: $(VENV)/installed
 	$(BIN)/knead demo --picture build/demo.svg
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not emulator_long'
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not emulator_long and not kicad'
 
 emulator: $(VENV)/installed
 	$(BIN)/python -m pytest tests/emulator
@@ -45,6 +46,11 @@ mutants: $(VENV)/installed
 
 safety: $(VENV)/installed
 	$(BIN)/python tests/safety/run.py $(ARGS)
+
+hardware: $(VENV)/installed
+	$(PYTHON) hardware/install.py
+	$(BIN)/python -m hardware.run
+	$(BIN)/python -m pytest -q -m kicad tests/unit/test_hardware_kicad.py
 
 clean:
 	rm -rf $(VENV) build dist

@@ -1,0 +1,46 @@
+"""All hardware checks, headless: `make hardware`. One line a step, the output of those that failed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STEPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # what it shows, file, arguments
+    ("KiCad files are what the design says", "hardware/kicad/build.py", ("--check",)),
+    ("schematics, pin map and harness agree", "hardware/checks.py", ()),
+    ("KiCad: rules, netlists, board and pictures", "hardware/kicad/headless.py", ()),
+    ("interlock: truth table and single faults", "hardware/interlock/run.py", ("--check",)),
+    ("harness: picture and cut list", "hardware/harness/build.py", ("--check",)),
+    ("budgets", "hardware/budgets/run.py", ()),
+    ("bill of materials", "hardware/bom/build.py", ("--check",)),
+    ("drive stage in ngspice", "hardware/spice/run.py", ()),
+)
+
+
+def main() -> int:
+    """Run all steps; the exit code."""
+    failed = 0
+    for what, file, arguments in STEPS:
+        if not (ROOT / file).exists():
+            print(f"none    {what}: no {file}", flush=True)
+            continue
+        began = time.monotonic()
+        module = file.removesuffix(".py").replace("/", ".")
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True
+        )
+        passed = done.returncode == 0
+        print(f"{'ok    ' if passed else 'FAILED'}  {what}  ({time.monotonic() - began:.1f} s)", flush=True)
+        if not passed:
+            failed += 1
+            print(
+                "\n".join("        " + line for line in (done.stdout + done.stderr).splitlines()), flush=True
+            )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
