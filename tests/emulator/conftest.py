@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from openknead_sim.emulator import images
+from openknead.flash import images
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the firmware's PIO programs, assembled
 

@@ -23,7 +23,10 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from openknead_sim.emulator import filesystem, firmware, images
+from openknead.flash import images
+from openknead.flash.errors import ImageError
+
+from openknead_sim.emulator import filesystem, firmware
 from openknead_sim.emulator.pico import EmulatedPico
 from openknead_sim.emulator.rig import Rig
 from openknead_sim.links import Link, PtyLink
@@ -104,7 +107,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         image = images.find(options.image)
-    except images.ImageError as problem:
+    except ImageError as problem:
         parser.error(str(problem))
     if options.flash and options.flash.exists():
         content: bytes | None = options.flash.read_bytes()

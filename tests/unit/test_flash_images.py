@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 
 import pytest
-from openknead_sim.emulator import images
+from openknead.flash import images
 
 
 @pytest.fixture
