@@ -37,6 +37,7 @@ COMMANDS: Commands = {
     "selftest": ("openknead.cli.selftest:selftest", "Test the device, show the report."),
     "log": ("openknead.cli.log:log", "Show the journal: sessions, faults, starts."),
     "dose": ("openknead.cli.dose:dose", "Minutes and oscillations by day and area, and what is left."),
+    "flash": ("openknead.cli.flash:flash", "Bring the firmware onto a board, with all that it needs."),
     "maintenance": ("openknead.cli.care:maintenance", "Restart the device without its motor functions."),
     "reboot": ("openknead.cli.care:reboot", "Restart the device."),
     "sim": ("openknead_sim.cli:sim", "Run a virtual board, press its buttons."),

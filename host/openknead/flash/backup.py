@@ -1,9 +1,9 @@
 """Backups: what is the user's on a board, kept on this computer before anything there is touched.
 
 `backups/<board>/<UTC time>/` in the user's data folder: `files/` as they lie on flash, and for people and
-programs `settings.json`, `programs/*.toml`, `journal.jsonl`; `manifest.json` comes last, a folder without one is
-no backup. `backups/<board>/unfinished.json` names the backup of a run that has not come to its end: the next one
-compares with that, because the board may be half-wiped by now.
+programs `settings.json`, `programs/*.toml`, `journal.jsonl`; `manifest.json` comes last, a folder without one
+is no backup. `backups/<board>/unfinished.json` names the backup of a run that has not come to its end: the
+next one compares with that, because the board may be half-wiped by now.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from openknead.programs.document import DocumentError, unpack
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+GIVE_UP = "if the board has all that it should have, delete unfinished.json in the folder of its backups"
 
 
 def folder() -> Path:
@@ -85,7 +86,7 @@ class Backups:
                 protocol=told["protocol"],
             )
         except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise _trouble("cannot read the backup", source, problem) from problem
+            raise _trouble("cannot read the backup", source, problem, GIVE_UP) from problem
 
     @property
     def unfinished(self) -> Path | None:
@@ -95,7 +96,7 @@ class Backups:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise _trouble("cannot read", self._unfinished, problem) from problem
+            raise _trouble("cannot read", self._unfinished, problem, GIVE_UP) from problem
         return self._folder / str(name)
 
     def begin(self, backup: Path) -> None:
@@ -144,6 +145,6 @@ def _source(document: bytes) -> bytes:
         return b""
 
 
-def _trouble(what: str, place: Path, problem: Exception) -> HostStorage:
+def _trouble(what: str, place: Path, problem: Exception, remedy: str | None = None) -> HostStorage:
     said = getattr(problem, "strerror", None) or problem
-    return HostStorage(f"{what}: {place}: {said}")
+    return HostStorage(f"{what}: {place}: {said}", remedy=remedy)

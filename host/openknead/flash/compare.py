@@ -1,4 +1,4 @@
-"""After the restart: has the device everything that was the user's? What is missing is given back, or named."""
+"""After the restart: has the device everything that was the user's? What it lacks is given back, or named."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from openknead.device import Device
-from openknead.errors import OpenKneadError
+from openknead.errors import DeviceError
 from openknead.flash.kept import SEGMENTS, Kept
 from openknead.programs import transfer
+from openknead.programs.transfer import NotKept
 
 
 @dataclass
 class Comparison:
     """kept: how many settings, programs and records are as they were; the lists name what is not.
 
-    restored: was missing and is there again; lost: is missing; unknown: settings that this firmware has no more.
+    restored: was missing and is there again; lost: is missing; unknown: settings that the firmware lacks.
     """
 
     kept: dict[str, int] = field(default_factory=dict)
@@ -52,12 +53,14 @@ def _settings(device: Device, kept: Kept, found: Comparison) -> None:
 
 
 def _give_back(device: Device, values: dict[str, int | bool], save: bool) -> None:
-    """All that the device takes of them. One at a time: what it refuses shows in the comparison that follows."""
-    for name, value in values.items():
+    """All at once or, when that is refused, as many as possible: the rest shows in the comparison."""
+    for part in [values, *({name: value} for name, value in values.items())]:
         try:
-            device.set({name: value})
-        except OpenKneadError:
+            device.set(part)
+        except DeviceError:
             continue
+        if part is values:
+            break
     if save:
         device.save()
 
@@ -70,7 +73,7 @@ def _programs(device: Device, kept: Kept, found: Comparison) -> None:
             continue
         try:
             transfer.send(device.call, name, document)
-        except OpenKneadError as problem:
+        except (DeviceError, NotKept) as problem:
             found.lost.append(f"program {name} ({problem.message})")
             continue
         (found.restored if _has(device, name, document) else found.lost).append(f"program {name}")
@@ -79,7 +82,7 @@ def _programs(device: Device, kept: Kept, found: Comparison) -> None:
 def _has(device: Device, name: str, document: bytes) -> bool:
     try:
         return transfer.fetch(device.call, name) == document
-    except OpenKneadError:
+    except DeviceError:
         return False
 
 
