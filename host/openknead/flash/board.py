@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TEMPORARY = "flash.tmp"
 PATIENCE_S = 10.0  # with each answer, at least
-PART_BYTES = 1024  # of a file, in one go
+PART_BYTES = 2048  # of a file, in one go
 ENTRIES = 3  # how often the prompt is asked for: what runs may just be starting
 FULL = 28  # errno ENOSPC, also on MicroPython
 
@@ -139,6 +139,8 @@ class Repl(Closing):
 
     def close(self) -> None:
         with suppress(*self._troubles):
+            if self._transport.in_raw_repl:
+                self._transport.exit_raw_repl()
             self._transport.close()
 
     # -- talking -----------------------------------------------------------------------------------
@@ -261,6 +263,7 @@ class Repl(Closing):
     def _leave(self, call: str) -> None:
         with self._talking():
             self._transport.exec_raw_no_follow(f"import machine\n{call}")
+            self._transport.in_raw_repl = False
         self.close()
 
 
