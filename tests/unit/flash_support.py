@@ -1,4 +1,4 @@
-"""What the tests of `knead flash` share: an old board with a user's things on it, images, and cut-short runs."""
+"""What the tests of `knead flash` share: an old board with a user's things on it, images, runs cut short."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A board for `knead flash` out of two halves: real MicroPython at the prompt, the real firmware when it runs.
+"""A board for `knead flash` out of two halves: real MicroPython at the prompt, real firmware when it runs.
 
-Its flash is a folder. At the prompt it is a process of the MicroPython Unix port, so what mpremote meets there is
-MicroPython's own raw REPL; when `main.py` is there, a virtual board runs the firmware that lies in the folder.
-In between a thread moves bytes, and can pull the cable after any number of them. What the Unix port lacks stands
-in SHIMS.
+Its flash is a folder. At the prompt it is a process of the MicroPython Unix port: what mpremote meets is
+MicroPython's own raw REPL. With `main.py` there, a virtual board runs the firmware that lies in the folder.
+Between them a thread moves bytes, and can pull the cable after any number of them. What the Unix port lacks
+stands in SHIMS.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ if "boot.py" in os.listdir("/"):
 class UnixBoard:
     """One board; `port` is its serial port. Use it in a `with` statement.
 
-    drive: the folder that is its drive in BOOTSEL mode; after an image was copied there, `flashed` is called with
-    it, and the board starts. release, machine, sim, free, room: what its MicroPython says of itself, the bytes
-    free on its flash, and how many can really be written (-1: any number).
+    drive: the folder that is its drive in BOOTSEL mode; after an image was copied there, `flashed` is called
+    with it, and the board starts. release, machine, sim, free: what its MicroPython says of itself, and of
+    the blocks free; room: how many bytes can really be written (-1: any number).
     """
 
     def __init__(self, folder: Path, files: dict[str, bytes] | None = None, *, blank: bool = False) -> None:
@@ -125,6 +125,7 @@ class UnixBoard:
         self._raw = False
         self._master = -1
         self._stop = threading.Event()
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     # -- its flash ---------------------------------------------------------------------------------
@@ -137,9 +138,10 @@ class UnixBoard:
 
     def files(self) -> dict[str, bytes]:
         """What is on the flash."""
-        self._save()
-        found = (path for path in self.root.rglob("*") if path.is_file())
-        return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in found}
+        with self._lock:
+            self._save()
+            found = (path for path in self.root.rglob("*") if path.is_file())
+            return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in found}
 
     def _load(self) -> Flash:
         flash = Flash()
@@ -192,10 +194,11 @@ class UnixBoard:
 
     def replug(self) -> None:
         """Put the cable back in: the board has lost its power meanwhile."""
-        self._leave()
-        self.cut_after = None
-        self._plug()
-        self._boot()
+        with self._lock:
+            self._leave()
+            self.cut_after = None
+            self._plug()
+            self._boot()
 
     def _plug(self) -> None:
         self._master, self._slave = os.openpty()
@@ -266,7 +269,9 @@ class UnixBoard:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                self._turn()
+                with self._lock:
+                    self._turn()
+                self._stop.wait(0.0005)  # or nobody else would ever get the lock
         except BaseException as trouble:  # told when the board is put away
             self.trouble = trouble
 

@@ -93,7 +93,7 @@ class Backups:
         """The backup that a run made which has not come to its end."""
         try:
             name = json.loads(self._unfinished.read_bytes())["backup"]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise _trouble("cannot read", self._unfinished, problem, GIVE_UP) from problem

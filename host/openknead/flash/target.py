@@ -40,9 +40,12 @@ class Target:
 
 
 def find(port: str | None, drive: Path | None) -> Target:
-    """The board to flash. Nothing is opened or sent. Raises a PortError, or WrongBoard."""
+    """The board to flash. Nothing is opened or sent. Raises a PortError, or WrongBoard.
+
+    drive: where its BOOTSEL drive is, or will be when MicroPython is replaced.
+    """
     named = port or os.environ.get("OPENKNEAD_PORT")
-    if drive:
+    if drive and (bootsel.look(drive) or not named):
         return Target(named, bootsel.named(drive))
     drives = bootsel.drives()
     if named:
