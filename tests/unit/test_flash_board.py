@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from flash_support import NOTES, RECORDS, SAVED, Diary, document, flash, image, journal, old_firmware, users
+from openknead.cli.root import run
 from openknead.device import connect
 from openknead.errors import OpenKneadError, PortNotFound
-from openknead.flash import images
+from openknead.flash import images, install
 from openknead.flash.backup import Backups
+from openknead.flash.board import Repl
 from openknead.flash.build import firmware_files
 from openknead.flash.errors import BoardFull, BoardSilent, DriveError, Uf2Error, WouldErase, WrongBoard
 from openknead.flash.images import Image
@@ -28,6 +31,7 @@ pytestmark = [
 ]
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 NEW = complete(firmware_files("source"))
 Make = Callable[..., UnixBoard]
 
@@ -187,6 +191,57 @@ def test_dry_run_disturbs_no_session_and_no_unsaved_settings(make: Make) -> None
     assert board.boots == 1
     assert report.changed is None
     assert "unsaved" in diary.notes[-1]
+
+
+def test_json_tells_what_was_done_and_nothing_else_is_printed(
+    make: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    board = make({**old_firmware(), **users()})
+
+    code = run(["flash", "--port", board.port, "--json"])
+
+    out, err = capfd.readouterr()
+    told = json.loads(out)
+    assert (code, err) == (0, "")
+    assert set(told["changed"]) == {"massager/areas.py", "main.py", "content"}
+    assert told["bytes_sent"] == sum(len(NEW[path]) for path in told["changed"])
+    assert told["comparison"]["lost"] == []
+    assert told["selftest"]["state"] == "passed"
+
+
+def test_mpremote_installs_the_package_and_flash_finds_nothing_to_send(make: Make) -> None:
+    board = make()
+    command = [sys.executable, "-m", "mpremote", "connect", board.port, "mip", "install", "--target", "/"]
+    subprocess.run([*command, "package.json"], cwd=ROOT, check=True, capture_output=True, timeout=120)
+
+    report = flash(board.port)
+
+    assert report.changed == ["content", "main.py"]
+    assert lies_there(board) == NEW
+
+
+@pytest.mark.parametrize("module", ["massager.program", "massager.dose", "massager.wire"])
+def test_precompiled_modules_are_what_micropython_imports(make: Make, module: str) -> None:
+    board = make()
+    files = complete(firmware_files("mpy"))
+    with Repl(board.port) as repl:
+        plan = install.plan(files, repl.sizes(), repl)
+        install.send(repl, plan.send, lambda done, total: None)
+        install.verify(repl, files)
+
+        assert repl.run(f"import {module}\nprint({module}.__name__)") == [module]
+        assert install.plan(files, repl.sizes(), repl).empty
+
+
+def test_board_that_runs_other_bytecode_gets_sources(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = make(sim=False)
+    monkeypatch.setattr("openknead.flash.steps.mpy_version", lambda: 5)
+    diary = Diary()
+
+    report = flash(board.port, diary, dry_run=True)
+
+    assert report.form == "source"
+    assert "sources are installed" in diary.notes[-1]
 
 
 # -- cut short ----------------------------------------------------------------------------------------

@@ -106,5 +106,5 @@ def is_hashed(path: str) -> bool:
 def mip_package() -> str:
     """package.json for `mpremote mip install`: the firmware as sources, main.py last."""
     paths = sorted(firmware_files("source"), key=lambda path: (path == "main.py", path))
-    package = {"urls": [[path, f"firmware/{path}"] for path in paths], "deps": [], "version": __version__}
-    return json.dumps(package, indent=2) + "\n"
+    urls = ",\n".join("    " + json.dumps([path, f"firmware/{path}"]) for path in paths)
+    return f'{{\n  "version": "{__version__}",\n  "deps": [],\n  "urls": [\n{urls}\n  ]\n}}\n'
