@@ -4,7 +4,6 @@ Wall time is the host's here, and the Pico is slow by it: hence the patience, an
 """
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import serial
-from openknead.handshake import install_command
 from openknead_sim.emulator import filesystem, firmware
 
 pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
@@ -196,12 +194,3 @@ def test_readme_installs_the_firmware_on_a_blank_pico(serve):
         port.type(b"\x04")  # Ctrl-D: soft reset
         assert port.knead("status")["state"] == "IDLE"
     assert filesystem.read(serve.flash.read_bytes()) == firmware.firmware_files("source")
-
-
-def test_errors_name_the_command_of_the_readme():
-    (arguments,) = INSTALL.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    named = shlex.split(install_command("PORT"))
-    assert [re.sub(rf"^{re.escape(str(ROOT))}{os.sep}", "", word) for word in named] == [
-        *("mpremote", "connect", "PORT"),
-        *shlex.split(arguments),
-    ]
