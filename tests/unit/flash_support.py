@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import struct
 import sys
 import zlib
@@ -96,19 +98,22 @@ class Diary:
 
 
 class Killer(Diary):
-    """Kills its own process at the event of a number, as a power cut of the host would."""
+    """Kills its own process, as a power cut of the host would.
 
-    def __init__(self, at: int) -> None:
+    at: the number of an event; or of one since a step began, as "send:3", where 0 is the beginning.
+    """
+
+    def __init__(self, at: str) -> None:
         super().__init__()
-        self._at = at
+        self._step, _, number = at.rpartition(":")
+        self._left = int(number) + (1 if self._step else 0)
 
     def happens(self, event: str) -> None:
         super().happens(event)
-        if len(self.events) == self._at:
-            import os
-            import signal
-
-            os.kill(os.getpid(), signal.SIGKILL)
+        if not self._step or self.steps[-1] == self._step:
+            self._left -= 1
+            if not self._left:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def flash(port: str | None, diary: Diary | None = None, **options: object) -> Report:
@@ -118,5 +123,5 @@ def flash(port: str | None, diary: Diary | None = None, **options: object) -> Re
 
 if __name__ == "__main__":  # PORT EVENT [TIMEOUT]: a run that is killed at the event of that number
     port, at, *more = sys.argv[1:]
-    Walk(Options(port=port, timeout_s=float(more[0]) if more else 2.0), Killer(int(at))).run()
+    Walk(Options(port=port, timeout_s=float(more[0]) if more else 2.0), Killer(at)).run()
     Path(port + ".survived").touch()

@@ -53,8 +53,12 @@ def flash(
     from openknead.flash.steps import Options, Walk
 
     options = Options(app.port, app.timeout, drive, uf2, micropython, source, dry_run, yes)
-    with _reporter(app) as reporter:
-        report = Walk(options, reporter).run()
+    try:
+        with _reporter(app) as reporter:
+            report = Walk(options, reporter).run()
+    except KeyboardInterrupt:
+        click.echo("interrupted: the same command goes on where this one stopped", err=True)
+        raise
     app.emit(_machine(report), people(report))
     if report.lost:
         return LOST

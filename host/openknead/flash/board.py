@@ -129,8 +129,8 @@ class Repl(Closing):
         # struct.error: mpremote met the end of its patience where it wanted two bytes
         self._troubles = (TransportError, SerialException, OSError, struct.error, ValueError)
         with self._talking():
-            self._transport: SerialTransport = SerialTransport(port, timeout=self._patience_s)
-        self._transport.serial.write_timeout = self._patience_s
+            self._transport: SerialTransport = SerialTransport(port)
+        self._transport.serial.timeout = self._transport.serial.write_timeout = self._patience_s
         try:
             self._enter()
         except BaseException:

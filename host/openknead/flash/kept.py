@@ -80,13 +80,13 @@ class Kept:
         """This, with what it lacks of an earlier look at the same board.
 
         Of a record that is written again and again the newer one counts, of a segment of the journal the
-        longer one, of anything else the one that is there now; a damaged program counts as missing.
+        one with more records, of anything else the one that is there now; a damaged program counts as missing.
         """
         files = {**first.files, **self.files}
         for path, data in first.files.items():
             now = self.files.get(path, b"")
             if (path.startswith(PROGRAMS) and not _is_program(now)) or (
-                path.startswith(JOURNAL) and len(data) > len(now)
+                path.startswith(JOURNAL) and len(_records(data)) > len(_records(now))
             ):
                 files[path] = data
         for name in (SETTINGS, MEMORY):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from openknead.device import IDLE, Device
-from openknead.errors import DeviceTimeout, PortError
+from openknead.errors import DeviceError, DeviceTimeout, PortError
 from openknead.flash import bootsel, images, install, target, uf2
 from openknead.flash.backup import Backups
 from openknead.flash.board import Chip, Repl
@@ -172,7 +172,10 @@ class Walk:
                 return True
             self._tell.step("stop the motor")
             target.rest(device)
-            self._told = target.told(device)
+            try:
+                self._told = target.told(device)
+            except DeviceError as problem:
+                self._tell.note(f"the settings are read from flash: {problem.message}")
         return False
 
     def _selftest(self, device: Device) -> None:
@@ -195,7 +198,9 @@ class Walk:
             chip = suitable(repl.chip(), image)
             report.board = chip.board
             report.micropython = report.micropython_before = chip.release
-            if image is None and chip.version < images.OLDEST:
+            if image and image.version == chip.release:
+                image = None
+            elif image is None and chip.version < images.OLDEST:
                 image = self._image()
             self._tell.step("compare files")
             wanted = self._wanted(chip)

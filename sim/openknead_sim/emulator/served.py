@@ -1,6 +1,6 @@
 """An emulated Pico behind a serial port, for any program: `knead`, `mpremote`, a terminal.
 
-    python -m openknead_sim.emulator.served [--image 1.24.1] [--blank] [--flash FILE]
+    python -m openknead_sim.emulator.served [--image 1.24.1 | --uf2 FILE] [--blank] [--flash FILE]
 
 prints one JSON line {"port": …, "pid": …} once the Pico has booted, then serves until SIGTERM or Ctrl-C.
 Motor, sensors and buttons hang on its pins as in `rig`.
@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument(
         "--image", default=images.REFERENCE, metavar="VERSION", help="MicroPython; %(default)s"
     )
+    parser.add_argument("--uf2", type=Path, metavar="FILE", help="an image of your own; it is not checked")
     parser.add_argument(
         "--blank", action="store_true", help="only MicroPython, as a Pico just flashed with it"
     )
@@ -106,7 +107,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     try:
-        image = images.find(options.image)
+        image = options.uf2 or images.find(options.image)
     except ImageError as problem:
         parser.error(str(problem))
     if options.flash and options.flash.exists():
