@@ -1,4 +1,4 @@
-"""What is the user's on a board, read from its files as the firmware writes them, and whatever else they are."""
+"""What is the user's on a board, read from its files as the firmware writes them, and from junk."""
 
 from __future__ import annotations
 

@@ -79,8 +79,8 @@ class Kept:
     def over(self, first: Kept) -> Kept:
         """This, with what it lacks of an earlier look at the same board.
 
-        Of a record that is written again and again the newer one counts, of a segment of the journal the
-        one with more records, of anything else the one that is there now; a damaged program counts as missing.
+        Of a record that is written again and again the newer one counts, of a segment of the journal the one
+        with more records, of anything else the one that is there now; a damaged program counts as missing.
         """
         files = {**first.files, **self.files}
         for path, data in first.files.items():
