@@ -76,7 +76,7 @@ def test_killed_twice_on_the_way_the_third_run_completes_and_nothing_is_lost(ser
     assert firmware_of(serve.flash) == complete(firmware_files("mpy"))
 
 
-def test_blank_chip_runs_the_image_that_was_copied_to_its_drive(serve, image, tmp_path):
+def test_chip_in_bootsel_mode_runs_the_image_that_was_copied_to_its_drive(serve, image, tmp_path):
     drive = tmp_path / "drive"
     drive.mkdir()
     (drive / "INFO_UF2.TXT").write_text("UF2 Bootloader v3.0\nModel: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n")
@@ -90,7 +90,7 @@ def test_blank_chip_runs_the_image_that_was_copied_to_its_drive(serve, image, tm
             time.sleep(0.1)
         shutil.copy(next(drive.glob("*.uf2")), copied)
         shutil.rmtree(drive)
-        with serve(uf2=copied) as port:
+        with serve({**old_firmware(), **users()}, uf2=copied) as port:
             os.symlink(port.name, link)
             done.wait()
 
@@ -105,5 +105,6 @@ def test_blank_chip_runs_the_image_that_was_copied_to_its_drive(serve, image, tm
     assert copied.read_bytes() == image().read_bytes()
     assert report["image_bytes"] == size
     assert report["micropython"] == "1.24.1"
+    assert report["comparison"]["lost"] == []
     assert report["selftest"]["state"] == "passed"
     assert firmware_of(serve.flash) == complete(firmware_files("mpy"))

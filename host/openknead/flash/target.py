@@ -125,7 +125,8 @@ def come_up(port: str, timeout_s: float, back_s: float, board: str, content: str
     deadline = time.monotonic() + back_s
     while True:
         try:
-            device = connect(port, timeout=timeout_s)
+            device = connect(port, timeout=max(deadline - time.monotonic(), timeout_s))
+            device.timeout = timeout_s
             break
         except (PortError, LinkLost, DeviceTimeout, DeviceRestarted, NotOpenKnead) as problem:
             if time.monotonic() > deadline:
