@@ -137,7 +137,8 @@ class _Bar:
         self._task = progress.add_task("", total=None)
 
     def step(self, name: str) -> None:
-        self._progress.reset(self._task, total=None, description=name)
+        self._progress.remove_task(self._task)  # `reset` would keep the total
+        self._task = self._progress.add_task(name, total=None)
 
     def progress(self, done: int, total: int) -> None:
         self._progress.update(self._task, completed=done, total=total)
