@@ -247,10 +247,16 @@ def test_board_that_runs_other_bytecode_gets_sources(make: Make, monkeypatch: py
 # -- cut short ----------------------------------------------------------------------------------------
 
 
-def events(make: Make) -> list[str]:
-    diary = Diary()
-    flash(make({**old_firmware(), **users()}).port, diary)
-    return diary.events
+_whole: list[int] = []
+
+
+def whole_run(make: Make) -> tuple[int, int]:
+    """How many events there are in a run that nothing cuts short, and bytes to the prompt. Found out once."""
+    if not _whole:
+        board, diary = make({**old_firmware(), **users()}), Diary()
+        flash(board.port, diary)
+        _whole.extend((len(diary.events), board.sent))
+    return _whole[0], _whole[1]
 
 
 def killed(board: UnixBoard, at: int) -> None:
@@ -273,10 +279,10 @@ POINTS = 14
 
 @pytest.mark.parametrize("point", range(POINTS))
 def test_killed_at_any_step_the_next_run_completes_and_nothing_is_lost(make: Make, point: int) -> None:
-    happening = events(make)
-    assert len(happening) >= POINTS
+    count, _ = whole_run(make)
+    assert count >= POINTS
     board = make({**old_firmware(), **users()})
-    at = 1 + point * (len(happening) - 1) // (POINTS - 1)
+    at = 1 + point * (count - 1) // (POINTS - 1)
 
     killed(board, at)
     assert_no_half_firmware(board)
@@ -291,9 +297,8 @@ def test_killed_at_any_step_the_next_run_completes_and_nothing_is_lost(make: Mak
 def test_unplugged_at_any_byte_the_run_ends_with_an_error_and_the_next_one_completes(
     make: Make, share: float
 ) -> None:
-    whole = make({**old_firmware(), **users()})
-    flash(whole.port)
-    board = make({**old_firmware(), **users()}, cut_after=round(whole.sent * share))
+    _, sent = whole_run(make)
+    board = make({**old_firmware(), **users()}, cut_after=round(sent * share))
 
     with pytest.raises(BoardSilent) as caught:
         flash(board.port)
