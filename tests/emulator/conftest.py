@@ -105,7 +105,7 @@ def promises_are_kept(request):
 @pytest.fixture
 def serve(image, tmp_path, monkeypatch):
     """Function: serve an emulated Pico whose flash holds these files (None: as MicroPython leaves it), and
-    write the flash to `flash` at the end. uf2: the image it runs, None for the reference."""
+    write the flash to `flash` at the end. uf2: the image it runs, None for the reference; wait: for the app."""
     image()
     flash = tmp_path / "flash"
     monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path / "run"))
@@ -114,7 +114,7 @@ def serve(image, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENKNEAD_NO_GUIDE", "1")  # an emulated Pico cannot tell that it is none
 
     @contextmanager
-    def run(files=None, uf2=None):
+    def run(files=None, uf2=None, wait=True):
         if files is not None:
             flash.write_bytes(filesystem.build(files))
         command = [sys.executable, "-m", "openknead_sim.emulator.served", "--blank", "--flash", str(flash)]
@@ -122,7 +122,7 @@ def serve(image, tmp_path, monkeypatch):
         with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
             try:
                 port = Port(json.loads(process.stdout.readline())["port"])
-                if files is not None:
+                if files is not None and wait:
                     port.wait_for_the_app()
                 yield port
             finally:

@@ -60,7 +60,7 @@ def test_blank_pico_becomes_a_verified_device_and_a_second_run_sends_nothing(ser
 
 
 def test_killed_twice_on_the_way_the_third_run_completes_and_nothing_is_lost(serve):
-    with serve({**old_firmware(), **users()}) as port:
+    with serve({**old_firmware(), **users()}, wait=False) as port:
         for at in ("send:1", "enable:0"):
             command = [sys.executable, str(UNIT / "flash_support.py"), port.name, at, str(PATIENCE_S)]
             killed = subprocess.run(command, capture_output=True, text=True, timeout=FLASH_S)
@@ -90,7 +90,7 @@ def test_chip_in_bootsel_mode_runs_the_image_that_was_copied_to_its_drive(serve,
             time.sleep(0.1)
         shutil.copy(next(drive.glob("*.uf2")), copied)
         shutil.rmtree(drive)
-        with serve({**old_firmware(), **users()}, uf2=copied) as port:
+        with serve({**old_firmware(), **users()}, uf2=copied, wait=False) as port:
             os.symlink(port.name, link)
             done.wait()
 

@@ -25,7 +25,7 @@ from openknead.flash.install import Plan
 from openknead.flash.kept import Kept, is_users
 from openknead.selftest import SelftestReport
 
-BACK_S = 30.0  # a board that was restarted is back; five times the patience with answers, if that is longer
+BACK_S = 30.0  # a board that was restarted is back; ten times the patience with answers, if that is longer
 
 
 class Reporter(Protocol):
@@ -111,7 +111,7 @@ class Walk:
         self._options = options
         self._tell = reporter
         self._report = Report(options.dry_run)
-        self._back_s = max(BACK_S, 5 * options.timeout_s)
+        self._back_s = max(BACK_S, 10 * options.timeout_s)
         self._told: Kept | None = None  # by the firmware that ran
         self._coast_s = 0.0  # for a motor of firmware that cannot be asked
 
