@@ -105,7 +105,7 @@ def promises_are_kept(request):
 @pytest.fixture
 def serve(image, tmp_path, monkeypatch):
     """Function: serve an emulated Pico whose flash holds these files (None: as MicroPython leaves it), and
-    write the flash to `flash` at the end. uf2: the image it runs, None for the reference; wait: for the app."""
+    write the flash to `flash` at the end. uf2: the image it runs, None: the reference; wait: for the app."""
     image()
     flash = tmp_path / "flash"
     monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path / "run"))

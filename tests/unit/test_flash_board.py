@@ -18,7 +18,15 @@ from openknead.flash import images, install
 from openknead.flash.backup import Backups
 from openknead.flash.board import Repl
 from openknead.flash.build import firmware_files
-from openknead.flash.errors import BoardFull, BoardSilent, DriveError, Uf2Error, WouldErase, WrongBoard
+from openknead.flash.errors import (
+    BoardFull,
+    BoardSilent,
+    DriveError,
+    NotStarted,
+    Uf2Error,
+    WouldErase,
+    WrongBoard,
+)
 from openknead.flash.images import Image
 from openknead.flash.install import complete
 from openknead.flash.kept import Kept
@@ -457,6 +465,16 @@ def test_old_micropython_is_replaced_by_the_locked_one(
     assert taken == [image()]
     assert (report.micropython_before, report.micropython) == ("1.19.1", "9.9.9")
     assert lies_there(board) == NEW
+
+
+def test_board_that_comes_back_with_another_micropython_is_told(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = make(blank=True)  # and says 1.24.1, whatever is copied to it
+    lock(monkeypatch, tmp_path, image())
+
+    with pytest.raises(NotStarted, match=r"1\.24\.1, not 9\.9\.9"):
+        flash(board.port, drive=board.drive)
 
 
 def lock(monkeypatch: pytest.MonkeyPatch, folder: Path, data: bytes) -> None:

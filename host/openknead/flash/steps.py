@@ -26,6 +26,7 @@ from openknead.flash.kept import Kept, is_users
 from openknead.selftest import SelftestReport
 
 BACK_S = 30.0  # a board that was restarted is back; ten times the patience with answers, if that is longer
+SETTLE_S = 10.0  # a port that has just come may not be ours to open for a moment
 
 
 class Reporter(Protocol):
@@ -114,6 +115,7 @@ class Walk:
         self._back_s = max(BACK_S, 10 * options.timeout_s)
         self._told: Kept | None = None  # by the firmware that ran
         self._coast_s = 0.0  # for a motor of firmware that cannot be asked
+        self._written: Image | None = None  # in this run
 
     def run(self) -> Report:
         """All steps. Raises OpenKneadError."""
@@ -144,7 +146,7 @@ class Walk:
         or nothing more to find out without disturbing somebody.
         """
         report, options = self._report, self._options
-        device, runs = target.greet(port, options.timeout_s)
+        device, runs = target.greet(port, options.timeout_s, SETTLE_S if self._written else 0.0)
         if device is None:
             if runs:
                 self._tell.note("what runs there does not answer; it is interrupted")
@@ -195,7 +197,7 @@ class Walk:
         self._tell.step("interrupt")
         with Repl(port, options.timeout_s) as repl:
             time.sleep(self._coast_s)
-            chip = suitable(repl.chip(), image)
+            chip = self._chip(repl, image)
             report.board = chip.board
             report.micropython = report.micropython_before = chip.release
             if image and image.version == chip.release:
@@ -238,11 +240,9 @@ class Walk:
         options = self._options
         port = self._write_image(bootsel.wait(options.drive, self._back_s), image, options.port or port)
         with self._repl_again(port) as repl:
-            found = suitable(repl.chip(), None)
+            found = self._chip(repl, None)
             if found.board != chip.board:
                 raise NotStarted(f"another board ({found.board}) answers on {port} now, not {chip.board}")
-            if image.version not in (None, found.release):
-                raise NotStarted(f"the board runs MicroPython {found.release}, not {image.version}")
             plan = install.plan(wanted, repl.sizes(), repl)
             report = self._report
             report.port, report.micropython = port, found.release
@@ -265,6 +265,13 @@ class Walk:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(target.POLL_S)
+
+    def _chip(self, repl: Repl, image: Image | None) -> Chip:
+        """What is at the prompt; it has to run what was written. Raises WrongBoard, NotStarted."""
+        chip = suitable(repl.chip(), image)
+        if self._written and self._written.version not in (None, chip.release):
+            raise NotStarted(f"the board runs MicroPython {chip.release}, not {self._written.version}")
+        return chip
 
     def _wanted(self, chip: Chip) -> dict[str, bytes]:
         """The files to install, in the form that this board runs."""
@@ -363,6 +370,7 @@ class Walk:
         self._tell.step("write MicroPython")
         before = bootsel.picos()
         bootsel.write(drive, image.data, self._tell.progress)
+        self._written = image
         self._tell.step("wait for the board")
         return bootsel.wait_for_port(port, before, self._back_s)
 

@@ -75,21 +75,28 @@ def find(port: str | None, drive: Path | None) -> Target:
     return Target(running[0].port)
 
 
-def greet(port: str, timeout_s: float) -> tuple[Device | None, bool]:
+def greet(port: str, timeout_s: float, settle_s: float) -> tuple[Device | None, bool]:
     """The OpenKnead that runs at a port, None when none does; and whether there runs what cannot be asked.
 
-    Raises a PortError, LinkLost, or ProtocolMismatch for firmware that is newer than this host.
+    settle_s: how long a port that cannot be opened is tried again. Raises a PortError, LinkLost, or
+    ProtocolMismatch for firmware that is newer than this host.
     """
-    try:
-        return connect(port, timeout=timeout_s, set_clock=False), False
-    except NotOpenKnead:
-        return None, False
-    except DeviceTimeout:
-        return None, True
-    except ProtocolMismatch as mismatch:
-        if int(str(mismatch.data["protocol"]).partition(".")[0]) > MAJOR:
-            raise
-        return None, True
+    deadline = time.monotonic() + settle_s
+    while True:
+        try:
+            return connect(port, timeout=timeout_s, set_clock=False), False
+        except NotOpenKnead:
+            return None, False
+        except DeviceTimeout:
+            return None, True
+        except ProtocolMismatch as mismatch:
+            if int(str(mismatch.data["protocol"]).partition(".")[0]) > MAJOR:
+                raise
+            return None, True
+        except PortError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(POLL_S)
 
 
 def rest(device: Device) -> None:
