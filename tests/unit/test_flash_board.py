@@ -13,7 +13,7 @@ import pytest
 from flash_support import NOTES, RECORDS, SAVED, Diary, document, flash, image, journal, old_firmware, users
 from openknead.cli.root import run
 from openknead.device import connect
-from openknead.errors import OpenKneadError, PortNotFound
+from openknead.errors import OpenKneadError, PortBusy, PortNotFound
 from openknead.flash import images, install
 from openknead.flash.backup import Backups
 from openknead.flash.board import Repl
@@ -171,6 +171,20 @@ def test_session_is_ended_and_the_motor_stands_before_the_board_is_interrupted(m
 
     assert not board.ran_while_turning
     assert_whole(board)
+
+
+def test_another_knead_on_the_port_keeps_it_and_its_session(make: Make) -> None:
+    board = make({**old_firmware(), **users()})
+    with connect(board.port) as other:
+        other.share()
+        while other.status().refusals:
+            pass
+        other.start(level=1, minutes=5)
+
+        with pytest.raises(PortBusy):
+            flash(board.port)
+
+        assert other.status().state == "RUNNING"
 
 
 def test_dry_run_names_every_file_and_leaves_the_board_as_it_is(make: Make) -> None:

@@ -23,6 +23,7 @@ from openknead.flash.compare import Comparison, compare
 from openknead.flash.errors import AGAIN, ImageError, NotStarted, WouldErase, WrongBoard
 from openknead.flash.install import Plan
 from openknead.flash.kept import Kept, is_users
+from openknead.link import busy
 from openknead.selftest import SelftestReport
 
 BACK_S = 30.0  # a board that was restarted is back; ten times the patience with answers, if that is longer
@@ -172,6 +173,8 @@ class Walk:
                 why = "a session runs" if status.state not in IDLE else "there are unsaved settings"
                 self._tell.note(f"the firmware differs; which files do is not looked at, because {why}")
                 return True
+            if device.shared:
+                raise busy(port)
             self._tell.step("stop the motor")
             target.rest(device)
             try:
