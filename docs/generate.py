@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from openknead.doctor.checks import CHECKS
+from openknead.flash import build
 from openknead.programs import schema as program_schema
 from openknead.programs import table as program_table
 from openknead.recording import columns as recording
@@ -701,7 +702,9 @@ def main() -> int:
     schema = load()
     stale = []
     wanted = {path: render(path.read_text(encoding="utf-8"), schema) for path in documents()}
-    for path, new in (wanted | dict.fromkeys(PROGRAM_SCHEMAS, program_schema.text())).items():
+    wanted |= dict.fromkeys(PROGRAM_SCHEMAS, program_schema.text())
+    wanted[ROOT / build.MIP_FILE] = build.mip_package()
+    for path, new in wanted.items():
         if not path.exists() or path.read_text(encoding="utf-8") != new:
             stale.append(path.relative_to(ROOT).as_posix())
             if not check:

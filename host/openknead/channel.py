@@ -6,6 +6,7 @@ Without a background thread `call` reads the link itself, which is the quickest 
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -85,7 +86,7 @@ class Channel:
         self.tick: Callable[[], None] | None = None  # called by the background thread after every read
         self._reader = LineReader()
         self._pending: dict[int, _Call] = {}
-        self._next_id = 0
+        self._next_id = random.randrange(1 << 20)  # a late answer to whoever had the port before is not ours
         self._prompt = False
         self._listeners: list[Listener] = []
         self._lock = threading.RLock()  # whoever reads without a background thread

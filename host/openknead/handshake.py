@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from openknead.channel import Channel
 from openknead.errors import (
@@ -100,14 +99,4 @@ def require(hello: Hello, capability: str, port: str) -> None:
 
 def install_command(port: str) -> str:
     """The command that installs the firmware belonging to this package on the board at `port`."""
-    folder = _firmware_folder()
-    files = f"{folder / 'boot.py'} {folder / 'main.py'}"
-    return f"mpremote connect {port} fs cp {files} : + fs cp -r {folder / 'massager'} : + reset"
-
-
-def _firmware_folder() -> Path:
-    package = Path(__file__).resolve().parent
-    shipped = package.parent / "openknead_firmware"
-    if shipped.is_dir():
-        return shipped
-    return package.parents[1] / "firmware"
+    return f"knead flash --port {port}"

@@ -63,7 +63,7 @@ def choose(port: str | None = None) -> str:
 def holders(port: str) -> list[tuple[int, str]]:
     """(pid, program) of the other processes that have `port` open; known on Linux only.
 
-    Processes of other users are seen by root only; the virtual board behind a port is left out.
+    Processes of other users are seen by root only; the board behind a pseudo-terminal is left out.
     """
     if not sys.platform.startswith("linux") or "://" in port:
         return []
@@ -77,10 +77,19 @@ def _opened_by(target: str) -> Iterator[int]:
         if not process.name.isdigit():
             continue
         try:
-            if any(os.readlink(handle) == target for handle in os.scandir(process / "fd")):
+            handles = [(handle.name, os.readlink(handle)) for handle in os.scandir(process / "fd")]
+            if any(file == target for _, file in handles) and not any(
+                _is_other_end(process, handle, target) for handle, file in handles if file.endswith("/ptmx")
+            ):
                 yield int(process.name)
         except OSError:
             continue  # gone meanwhile, or not ours to see
+
+
+def _is_other_end(process: Path, handle: str, target: str) -> bool:
+    """Whether this handle on /dev/ptmx is the other end of the pseudo-terminal `target`."""
+    told = (process / "fdinfo" / handle).read_text(encoding="ascii", errors="replace")
+    return any(line.split() == ["tty-index:", Path(target).name] for line in told.splitlines())
 
 
 def _program(pid: int) -> str:

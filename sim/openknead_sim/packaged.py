@@ -1,34 +1,21 @@
-"""The firmware that travels with the simulator: its files, and a flash image that holds them."""
+"""A flash image that holds the firmware which travels with the simulator, as sources."""
 
 from __future__ import annotations
 
 import functools
 from pathlib import Path
 
+from openknead.flash import build
+from openknead.flash.build import firmware_folder
+
 from .flash import Flash
 
-
-def firmware_folder() -> Path:
-    """Where the firmware's sources are: beside the installed package, or in the repository.
-
-    Raises FileNotFoundError when neither is there.
-    """
-    package = Path(__file__).resolve().parent
-    for folder in (package.parent / "openknead_firmware", package.parents[1] / "firmware"):
-        if (folder / "main.py").is_file():
-            return folder
-    raise FileNotFoundError(
-        "the firmware's sources are neither beside the package nor in a repository around it"
-    )
+__all__ = ("firmware_files", "firmware_folder", "new_flash")
 
 
 def firmware_files() -> dict[str, bytes]:
     """Path on the board → content: boot.py, main.py, massager/."""
-    folder = firmware_folder()
-    paths = [folder / "boot.py", folder / "main.py"]
-    for pattern in ("*.py", "programs/*.json"):
-        paths += sorted((folder / "massager").glob(pattern))
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.is_file()}
+    return build.firmware_files("source")
 
 
 def installed_files(flash: Flash) -> dict[str, bytes]:

@@ -9,7 +9,8 @@ import statistics
 import sys
 from itertools import pairwise
 
-from openknead_sim.emulator import images, rig
+from openknead.flash import images
+from openknead_sim.emulator import rig
 
 SETTINGS = {"remote_start": True, "acknowledged": True, "slew_s": 1}
 

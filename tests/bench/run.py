@@ -12,6 +12,8 @@ import json
 import sys
 from pathlib import Path
 
+from openknead.flash.errors import ImageMissing
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("plant", "sim", "host", "emulator")
 LONG_PARTS = ("soak",)  # only when named
@@ -31,7 +33,7 @@ def main(names: list[str]) -> int:
         print(f"— {name}", flush=True)
         try:
             measured = importlib.import_module(f"bench_{name}").figures()
-        except FileNotFoundError as error:
+        except ImageMissing as error:
             print(f"  left out: {error}")
             continue
         for key, figure in measured.items():

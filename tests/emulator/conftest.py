@@ -4,11 +4,16 @@ An observer watches the motor's pins of every board; a test in which a promise w
 was about. Who moves the motor by hand, at the REPL, takes them with `boards.breaches`, which forgets them.
 """
 
+import json
+import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from openknead_sim.emulator import images
+from openknead.flash import images
+from openknead_sim.emulator import filesystem
+from served_port import Port
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the firmware's PIO programs, assembled
 
@@ -95,3 +100,34 @@ def promises_are_kept(request):
     yield
     if used:
         assert used.breaches() == []
+
+
+@pytest.fixture
+def serve(image, tmp_path, monkeypatch):
+    """Function: serve an emulated Pico whose flash holds these files (None: as MicroPython leaves it), and
+    write the flash to `flash` at the end. uf2: the image it runs, None: the reference; wait: for the app."""
+    image()
+    flash = tmp_path / "flash"
+    monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("OPENKNEAD_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("OPENKNEAD_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("OPENKNEAD_NO_GUIDE", "1")  # an emulated Pico cannot tell that it is none
+
+    @contextmanager
+    def run(files=None, uf2=None, wait=True):
+        if files is not None:
+            flash.write_bytes(filesystem.build(files))
+        command = [sys.executable, "-m", "openknead_sim.emulator.served", "--blank", "--flash", str(flash)]
+        command += ["--uf2", str(uf2)] if uf2 else []
+        with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
+            try:
+                port = Port(json.loads(process.stdout.readline())["port"])
+                if files is not None and wait:
+                    port.wait_for_the_app()
+                yield port
+            finally:
+                process.terminate()
+        assert process.returncode == 0
+
+    run.flash = flash
+    return run

@@ -4,114 +4,21 @@ Wall time is the host's here, and the Pico is slow by it: hence the patience, an
 """
 
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-import serial
-from openknead.handshake import install_command
 from openknead_sim.emulator import filesystem, firmware
+from served_port import COMMAND_S, ROOT, finish
 
 pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60  # --timeout of `knead`
-COMMAND_S = 280
 PORT_IN_USE = 4  # exit code
 LEVEL_1_OPM = 1000
 INSTALL = re.compile(r"^mpremote connect PORT (.+)$", re.MULTILINE)
 
-# By the registers, for a Pico whose app has gone: function, output enable and level of the motor's pins.
-PINS = """
-from machine import mem32
-for pin in ({}):
-    print(mem32[0x40014004 + 8 * pin] & 31, mem32[0xd0000020] >> pin & 1, mem32[0xd0000010] >> pin & 1)
-"""
 PLAIN_LOW = "5 1 0"  # SIO, driven, low
-
-
-class Port:
-    """A served Pico: its port, and the two programs that talk to it."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def start(self, *arguments):
-        """`knead` in a process of its own."""
-        command = [sys.executable, "-m", "openknead", "--port", self.name, "--timeout", str(PATIENCE_S)]
-        return subprocess.Popen(
-            [*command, "--json", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-        )
-
-    def knead(self, *arguments):
-        """What `knead` prints, as an object; it must succeed."""
-        return finish(self.start(*arguments))
-
-    def mpremote(self, *arguments):
-        """What `mpremote connect PORT …` prints; it must succeed."""
-        command = [sys.executable, "-m", "mpremote", "connect", self.name, *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=COMMAND_S)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def wait_for_the_app(self):
-        """Until it answers: a start takes half a minute of a quiet machine's time."""
-        deadline = time.monotonic() + COMMAND_S
-        while self.start("status").wait(COMMAND_S):
-            assert time.monotonic() < deadline, "the app does not answer"
-
-    def motor_pins(self):
-        """Function, output enable and level of the motor's pins, one line each."""
-        pins = firmware.pin_map()
-        numbers = ",".join(str(pins[name]) for name in ("RUN_REQ", "MOT_PWM", "MOT_PH"))
-        return self.mpremote("resume", "exec", PINS.format(numbers)).split("\n")[:3]
-
-    def type(self, keys):
-        """Keys pressed in a terminal program."""
-        with serial.Serial(self.name, 115200) as terminal:
-            terminal.write(keys)
-
-
-def finish(process):
-    """The JSON object in the last line of a `knead` that ends well."""
-    printed, complaints = process.communicate(timeout=COMMAND_S)
-    assert process.returncode == 0, complaints
-    return json.loads(printed.splitlines()[-1])
-
-
-@pytest.fixture
-def serve(image, tmp_path, monkeypatch):
-    """Function: serve an emulated Pico whose flash holds these files (None: as MicroPython leaves it), and
-    write the flash to `flash` at the end."""
-    image()
-    flash = tmp_path / "flash"
-    monkeypatch.setenv("OPENKNEAD_RUN_DIR", str(tmp_path / "run"))
-    monkeypatch.setenv("OPENKNEAD_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("OPENKNEAD_NO_GUIDE", "1")  # an emulated Pico cannot tell that it is none
-
-    @contextmanager
-    def run(files=None):
-        if files is not None:
-            flash.write_bytes(filesystem.build(files))
-        command = [sys.executable, "-m", "openknead_sim.emulator.served", "--blank", "--flash", str(flash)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
-            try:
-                port = Port(json.loads(process.stdout.readline())["port"])
-                if files is not None:
-                    port.wait_for_the_app()
-                yield port
-            finally:
-                process.terminate()
-        assert process.returncode == 0
-
-    run.flash = flash
-    return run
 
 
 def installed(settings):
@@ -196,12 +103,3 @@ def test_readme_installs_the_firmware_on_a_blank_pico(serve):
         port.type(b"\x04")  # Ctrl-D: soft reset
         assert port.knead("status")["state"] == "IDLE"
     assert filesystem.read(serve.flash.read_bytes()) == firmware.firmware_files("source")
-
-
-def test_errors_name_the_command_of_the_readme():
-    (arguments,) = INSTALL.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-    named = shlex.split(install_command("PORT"))
-    assert [re.sub(rf"^{re.escape(str(ROOT))}{os.sep}", "", word) for word in named] == [
-        *("mpremote", "connect", "PORT"),
-        *shlex.split(arguments),
-    ]

@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 
 import campaign
 from cases import CASES
-from openknead_sim.emulator import images
+from openknead.flash import images
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "build" / "safety.json"

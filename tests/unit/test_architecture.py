@@ -191,9 +191,10 @@ def test_the_simulator_runs_the_firmware_but_never_imports_it() -> None:
         assert not {other.split(".")[0] for other in imported} & {"massager", "boot", "main"}, name
 
 
-def test_the_simulator_uses_only_the_hosts_run_folder_and_its_way_to_install() -> None:
+def test_the_simulator_uses_only_the_hosts_run_folder_and_what_boards_are_flashed_with() -> None:
     used = {other for edges in graph(SIM).values() for other in edges if other.split(".")[0] == "openknead"}
-    assert used <= {"openknead.rundir", "openknead.handshake"}
+    flashed = {f"openknead.flash{module}" for module in ("", ".build", ".errors", ".images")}
+    assert used <= {"openknead.rundir", "openknead.handshake"} | flashed
 
 
 def test_the_simulated_pins_are_the_boards(pins: dict[str, int]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ from openknead.doctor.case import Case
 from openknead.doctor.checks import CHECKS, examine
 from openknead.doctor.finding import Finding, Verdict
 from openknead.doctor.system import System
+from openknead.flash import build, images
 from openknead.framing import encode
 
 TTY = "/dev/ttyACM0"
@@ -476,60 +479,38 @@ def test_the_real_computer_can_be_looked_at() -> None:
 # -- what the package knows of firmware and images -----------------------------------------------------------
 
 
-class Images(SimpleNamespace):
-    """As openknead.flash.images: a folder, a table of versions, and what is wrong with each."""
-
-    class ImageError(Exception):
-        pass
-
-    class ImageMissing(ImageError):
-        pass
-
-    REFERENCE = "1.24.1"
-
-    def __init__(self, **states: type[Exception] | None) -> None:
-        super().__init__()
-        self.states = {name.replace("_", "."): state for name, state in states.items()}
-
-    def locked(self) -> dict[str, Any]:
-        return dict.fromkeys(self.states)
-
-    def folder(self) -> Path:
-        return Path("/cache/uf2")
-
-    def find(self, version: str) -> Path:
-        if state := self.states[version]:
-            raise state(f"/cache/uf2/{version}.uf2: this is not it")
-        return self.folder() / version
-
-
 @pytest.mark.parametrize(
-    ("state", "verdict", "said"),
+    ("content", "verdict", "said"),
     [
-        (None, Verdict.OK, "MicroPython 1.24.1"),
-        (Images.ImageMissing, Verdict.NOTE, "no image of MicroPython 1.24.1"),
-        (Images.ImageError, Verdict.PROBLEM, "1.24.1.uf2: this is not it"),
+        (b"as it is", Verdict.OK, "MicroPython 1.24.1"),
+        (None, Verdict.NOTE, "no image of MicroPython 1.24.1"),
+        (b"another", Verdict.PROBLEM, "damaged"),
     ],
 )
 def test_the_image_cache_is_full_empty_or_damaged(
     computer: Computer,
     monkeypatch: pytest.MonkeyPatch,
-    state: type[Exception] | None,
+    tmp_path: Path,
+    content: bytes | None,
     verdict: Verdict,
     said: str,
 ) -> None:
-    monkeypatch.setattr(packaged, "flash", lambda name: Images(**{"1_24_1": state}))
+    image = replace(
+        images.known("1.24.1"), size=len(b"as it is"), sha256=hashlib.sha256(b"as it is").hexdigest()
+    )
+    monkeypatch.setattr(images, "locked", lambda: {"1.24.1": image})
+    monkeypatch.setenv("OPENKNEAD_UF2_DIR", str(tmp_path))
+    if content is not None:
+        (tmp_path / image.file).write_bytes(content)
     finding = computer.found()["images"]
     assert finding.verdict is verdict
     assert said in finding.finding
 
 
-def test_a_board_may_have_the_packages_firmware_in_two_forms(monkeypatch: pytest.MonkeyPatch) -> None:
-    build = SimpleNamespace(
-        firmware_files=lambda form: {form: b""}, content_hash=lambda files: f"hash of {next(iter(files))}"
-    )
-    monkeypatch.setattr(packaged, "flash", lambda name: build)
-    assert packaged.contents() == {"hash of source", "hash of mpy"}
+def test_a_board_may_have_the_packages_firmware_in_two_forms() -> None:
+    one, other = packaged.contents()
+    assert len(one) == len(other) == 16
+    assert one != other
 
 
 def test_the_packages_protocol_is_read_from_its_firmware(
@@ -537,5 +518,5 @@ def test_the_packages_protocol_is_read_from_its_firmware(
 ) -> None:
     (tmp_path / "massager").mkdir()
     (tmp_path / "massager" / "methods.py").write_text('VERSION = "1"\nPROTOCOL = "1.7.0"\n')
-    monkeypatch.setattr(packaged, "flash", lambda name: SimpleNamespace(firmware_folder=lambda: tmp_path))
+    monkeypatch.setattr(build, "firmware_folder", lambda: tmp_path)
     assert packaged.protocol() == "1.7.0"

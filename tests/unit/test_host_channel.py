@@ -236,7 +236,7 @@ def test_an_over_long_request_is_not_sent(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "command"), [("2.0.0", "pip install --upgrade openknead"), ("0.9.1", "mpremote connect")]
+    ("protocol", "command"), [("2.0.0", "pip install --upgrade openknead"), ("0.9.1", "knead flash --port")]
 )
 def test_another_major_protocol_is_refused_with_the_command_to_run(
     peer: Peer, protocol: str, command: str

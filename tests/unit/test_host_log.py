@@ -135,7 +135,7 @@ def test_firmware_without_a_journal_is_told_with_the_way_out(peer: Peer, knead: 
 
     assert code == 6
     assert "firmware 0.1.0 has no journal" in err
-    assert "install newer firmware: mpremote connect" in err
+    assert "install newer firmware: knead flash --port" in err
     assert "journal.read" not in peer.methods()
 
 

@@ -75,7 +75,7 @@ def test_firmware_without_self_tests_is_told_with_the_way_out(peer: Peer, knead:
 
     error = json.loads(err)["error"]
     assert (code, out, error["name"], error["capability"]) == (6, "", "not_offered", "selftest")
-    assert error["command"].startswith("mpremote connect")
+    assert error["command"].startswith("knead flash --port")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 Exit codes: 0 done · 1 the device refused or failed, a self-test did not pass, a file could not be read or
 written · 2 wrong usage · 3 the session was ended by a fault or a limit · 4 no device, or its port cannot be
 used · 5 time-out or link lost · 6 not the protocol of this version, or firmware without what was asked for ·
-7 the contraindication check is due, or advises against use · 130 interrupted.
+7 the contraindication check is due, or advises against use · 8 flashed, but something of the user's was lost
+· 130 interrupted.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ COMMANDS: Commands = {
     "selftest": ("openknead.cli.selftest:selftest", "Test the device, show the report."),
     "log": ("openknead.cli.log:log", "Show the journal: sessions, faults, starts."),
     "dose": ("openknead.cli.dose:dose", "Minutes and oscillations by day and area, and what is left."),
+    "flash": ("openknead.cli.flash:flash", "Bring the firmware onto a board, with all that it needs."),
     "device": ("openknead.cli.device:device", "Names for devices."),
     "completion": ("openknead.cli.completion:completion", "Let the shell complete commands and settings."),
     "maintenance": ("openknead.cli.care:maintenance", "Restart the device without its motor functions."),

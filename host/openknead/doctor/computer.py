@@ -8,9 +8,10 @@ from collections import Counter
 from importlib import metadata
 
 from openknead import __version__
-from openknead.doctor import packaged
 from openknead.doctor.case import Case
 from openknead.doctor.finding import Finding, note, ok, problem, unknown
+from openknead.flash import images as store
+from openknead.flash.errors import ImageError, ImageMissing
 
 OLDEST = (3, 11)
 PACKAGES = ("pyserial", "click", "rich", "platformdirs", "mpremote")
@@ -44,17 +45,14 @@ def python(_case: Case) -> Finding:
 
 def images(_case: Case) -> Finding:
     """The cache of MicroPython images, one of which a blank board needs."""
-    store = packaged.flash("images")
-    if store is None:
-        return unknown("this package knows no MicroPython images")
     good, bad, absent = [], [], []
     for version in store.locked():
         try:
             store.find(version)
             good.append(version)
-        except store.ImageMissing:
+        except ImageMissing:
             absent.append(version)
-        except (store.ImageError, OSError) as damage:
+        except (ImageError, OSError) as damage:
             bad.append(str(damage))
     if bad:
         return problem(f"damaged: {bad[0]}", "delete that file: knead flash loads it again", damaged=bad)

