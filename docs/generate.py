@@ -23,6 +23,7 @@ from openknead.programs import schema as program_schema
 from openknead.programs import table as program_table
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT))  # for the package `hardware`, which is not installed
 # The schema of program files: where people read it, and where `openknead` is installed.
 PROGRAM_SCHEMAS = [ROOT / folder / program_schema.FILE for folder in ("docs", "host/openknead/programs")]
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -581,7 +582,10 @@ def main() -> int:
     schema = load()
     stale = []
     wanted = {path: render(path.read_text(encoding="utf-8"), schema) for path in documents()}
-    for path, new in (wanted | dict.fromkeys(PROGRAM_SCHEMAS, program_schema.text())).items():
+    from hardware.params.generate import files
+
+    wanted |= dict.fromkeys(PROGRAM_SCHEMAS, program_schema.text()) | files()
+    for path, new in wanted.items():
         if not path.exists() or path.read_text(encoding="utf-8") != new:
             stale.append(path.relative_to(ROOT).as_posix())
             if not check:
