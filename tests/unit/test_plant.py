@@ -35,8 +35,9 @@ def test_steady_state_is_the_closed_form() -> None:
     run(plant, 3.0, 0.53)
     p = plant.params
     current = (BUDGET_NM + p.no_load_a * p.k_vs) / p.k_vs
-    drop = current * (p.r_ohm + p.bridge_ohm + 0.53**2 * p.battery_ohm)
-    speed = (0.53 * BUDGET_V - drop) / p.k_vs
+    duty = 0.53 - p.bridge_dead_duty
+    drop = current * (p.r_ohm + p.bridge_ohm + duty**2 * p.battery_ohm)
+    speed = (duty * BUDGET_V - drop) / p.k_vs
     # The mean over whole pulsations; a tenth of a per mille is the pulsation's own loss.
     assert plant.current_avg_a == pytest.approx(current, rel=2e-4)
     assert plant.rate_opm * math.tau / 60 == pytest.approx(speed, rel=1e-4)
@@ -68,8 +69,9 @@ def test_blocked_rotor_draws_the_stall_current() -> None:
     plant.blocked = True
     run(plant, 0.05, 0.4)
     p = plant.params
-    volts = 0.4 * (12.6 - p.electronics_a * p.battery_ohm)
-    stall = volts / (p.r_ohm + p.bridge_ohm + 0.16 * p.battery_ohm)
+    duty = 0.4 - p.bridge_dead_duty
+    volts = duty * (12.6 - p.electronics_a * p.battery_ohm)
+    stall = volts / (p.r_ohm + p.bridge_ohm + duty**2 * p.battery_ohm)
     assert plant.current_a == pytest.approx(stall, rel=1e-3)
     assert plant.omega_rad_s == 0.0
 

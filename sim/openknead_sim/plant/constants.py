@@ -25,6 +25,8 @@ PARAMS = (
      "assumption: load of a pad in the air"),
     ("bridge_ohm", 0.2, "ohm",
      "data sheet: DRV8874, both switches on; the maximum is hot (recalled)"),
+    ("bridge_dead_duty", 0.006, "",
+     "calculation: duty that the dead time takes, stage.dead_s times stage.pwm_hz; found with ngspice"),
     ("bridge_limit_a", 2.9, "A",
      "calculation: what the DRV8874 regulates to on average, trip less half of the ripple; see "
      "stage.vref_v"),

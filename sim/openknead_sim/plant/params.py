@@ -24,6 +24,7 @@ class Params:
     tissue_nms: float
     air_nms: float
     bridge_ohm: float
+    bridge_dead_duty: float
     bridge_limit_a: float
     bridge_uvlo_v: float
     bridge_otp_c: float
