@@ -27,9 +27,9 @@ PARAMS = (
      "data sheet: DRV8874, both switches on; the maximum is hot (recalled)"),
     ("bridge_dead_duty", 0.006, "",
      "calculation: duty that the dead time takes, stage.dead_s times stage.pwm_hz; found with ngspice"),
-    ("bridge_limit_a", 2.9, "A",
-     "calculation: what the DRV8874 regulates to on average, trip less half of the ripple; see "
-     "stage.vref_v"),
+    ("bridge_limit_a", 2.86, "A",
+     "calculation: what the DRV8874 regulates a blocked rotor to on average, its trip (stage.vref_v "
+     "over sense.isense_v_per_a) less half of the ripple of an off-time"),
     ("bridge_uvlo_v", 4.35, "V",
      "data sheet: DRV8874, under-voltage lockout, falling"),
     ("bridge_otp_c", 175.0, "degC",
