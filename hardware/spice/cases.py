@@ -191,16 +191,17 @@ def _start(corner: Corner) -> Case:
 
 def _stops(corner: Corner) -> list[Case]:
     duty, speed, current = aimed_duty(corner, 3200, 0.5)
-    fall = f"td={OFF_S:g} targ v(w) val={TO_RAD_S:g} fall=1 td={OFF_S:g}"
+    off_s = OFF_S + 0.5 * duty / corner.parameters["stage.pwm_hz"]  # mid-pulse: the ripple is at its mean
+    fall = f"td={off_s:g} targ v(w) val={TO_RAD_S:g} fall=1 td={off_s:g}"
     begin = f"trig v(w) val={FROM_RAD_S:g} fall=last {fall}"
-    driven = Run(0.3, {}, corner.volts, duty, 0.5, speed_rad_s=speed, current_a=current, off_s=OFF_S)
+    driven = Run(0.3, {}, corner.volts, duty, 0.5, speed_rad_s=speed, current_a=current, off_s=off_s)
     found = []
     for name, coast in (("brake", False), ("coast", True)):
         measures = {
             "speed_s": begin,
-            "current_s": f"trig at={OFF_S:g} targ i(vm) val={0.02 if coast else 0:g} fall=1 td={OFF_S:g}",
-            "reverse_a": f"min i(vm) from={OFF_S:g} to=0.05",
-            "bus_high_v": f"max v(bus) from={OFF_S:g} to=0.05",
+            "current_s": f"trig at={off_s:.8g} targ i(vm) val={0.02 if coast else 0:g} fall=1 td={off_s:.8g}",
+            "reverse_a": f"min i(vm) from={off_s:g} to=0.05",
+            "bus_high_v": f"max v(bus) from={off_s:g} to=0.05",
         }
         run = replace(driven, measures=measures, coast=coast, step_s=1e-5)
 

@@ -77,7 +77,7 @@ def netlist(p: Parameters, run: Run) -> str:
 
 def _supply(p: Parameters, run: Run) -> list[str]:
     charge = run.volts if run.charged else 0.0
-    opens = "" if run.open_s == math.inf else f" PWL(0 1 {run.open_s:g} 1 {run.open_s + 1e-7:g} 0)"
+    opens = "" if run.open_s == math.inf else f" PWL(0 1 {run.open_s:.9g} 1 {run.open_s + 1e-7:.9g} 0)"
     return [
         f"Vocv src 0 {run.volts:g}",
         f"Vclosed closed 0 {opens or '1'}",
@@ -115,7 +115,7 @@ def _bridge(p: Parameters, run: Run) -> list[str]:
 def _gates(p: Parameters, run: Run) -> list[str]:
     period, dead, d = 1 / p["stage.pwm_hz"], p["stage.dead_s"], run.duty
     sleep = run.off_s if run.coast else math.inf
-    awake = "1" if sleep == math.inf else f"PWL(0 1 {sleep:g} 1 {sleep + 1e-8:g} 0)"
+    awake = "1" if sleep == math.inf else f"PWL(0 1 {sleep:.9g} 1 {sleep + 1e-8:.9g} 0)"
     if 0.0 < d < 1.0 and d * period <= dead:
         d = 0.0  # a pulse shorter than the dead time
     if d in (0.0, 1.0):
@@ -123,7 +123,7 @@ def _gates(p: Parameters, run: Run) -> list[str]:
     else:  # the high side waits for the dead time, the low side stays off for it
         high = f"PULSE(0 1 {dead:g} 10n 10n {d * period - dead:g} {period:g})"
         low = f"PULSE(1 0 0 10n 10n {d * period + dead:g} {period:g})"
-    live = "1" if run.off_s == math.inf else f"PWL(0 1 {run.off_s:g} 1 {run.off_s + 1e-8:g} 0)"
+    live = "1" if run.off_s == math.inf else f"PWL(0 1 {run.off_s:.9g} 1 {run.off_s + 1e-8:.9g} 0)"
     rows = [f"Vawake glb 0 {awake}", f"Vlive live 0 {live}", f"Vhigh high 0 {high}", f"Vlow low 0 {low}"]
     if run.off_s == math.inf:
         return [*rows, "Rgha high gha 1", "Rgla low gla 1"]

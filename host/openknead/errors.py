@@ -166,6 +166,15 @@ class AdvisedAgainst(OpenKneadError):
     remedy = "see a professional first, then answer again: knead guide; --despite-advice overrides, on record"
 
 
+# -- measuring the motor ---------------------------------------------------------------------------------
+
+
+class CalibrationRefused(OpenKneadError):
+    """What was measured does not tell the motor's constants; nothing was changed."""
+
+    code, name = -33100, "calibration_refused"
+
+
 # -- the device's own answers --------------------------------------------------------------------------
 
 
