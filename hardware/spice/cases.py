@@ -248,12 +248,12 @@ def supply_cases(corner: Corner) -> list[Case]:
     }
     stalled = Run(0.02, opened, corner.volts, 0.98, current_a=i, blocked=True, regulated=True, open_s=0.004)
     cut = {
-        "bus_high_v": "max v(bus) from=0.004 to=0.02",
+        "bus_high_v": "max v(bus) from=0.004 to=0.006",
         "current_s": "trig at=0.004 targ i(vm) val=0.02 fall=1 td=0.004",
     }
     # Supply and driver go at once, as the emergency stop's two poles do: the coil empties into the bus.
     both = Run(
-        0.02, cut, corner.volts, 0.55, current_a=i, blocked=True, off_s=0.004, coast=True, open_s=0.004
+        0.006, cut, corner.volts, 0.55, current_a=i, blocked=True, off_s=0.004, coast=True, open_s=0.004
     )
     return [
         Case("plugged in", plug, dict, {}),

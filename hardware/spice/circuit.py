@@ -88,6 +88,7 @@ def _supply(p: Parameters, run: Run) -> list[str]:
         f"Cbulk bus cx {p['stage.bulk_f']:g} ic={charge:g}",
         f"Resr cx 0 {p['stage.bulk_esr_ohm']:g}",
         f"Biel bus 0 I = v(bus) > 1 ? {p['supply.electronics_a']:g} : 0",
+        "Rleak bus 0 100k",  # dividers and regulator
         "Dtvs 0 bus tvs",
         f".model tvs d(bv={p['stage.tvs_v']:g} ibv=1m is=1e-9 rs=0.3)",
     ]

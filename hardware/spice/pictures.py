@@ -42,7 +42,7 @@ def draw(p: Parameters, folder: Path) -> None:
     for column, (title, constants, run) in enumerate(
         (
             ("supply opened, driver goes on", full.parameters, opened),
-            ("driver asleep, no bulk capacitor", bare(full).parameters, replace(asleep, seconds=0.008)),
+            ("driver asleep, no bulk capacitor", bare(full).parameters, asleep),
         )
     ):
         t, _speed, current, bus = wave(constants, run)

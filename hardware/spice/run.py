@@ -116,9 +116,9 @@ def main() -> int:
     elif not given.quick and not given.params:
         from hardware.spice.pictures import draw
 
-        draw(p, HERE)
         kept.write_text(json.dumps(rows, indent=1) + "\n")
         (HERE / "README.md").write_text(page(rows, p), encoding="utf-8")
+        draw(p, HERE)
     if given.json:
         print(json.dumps({"rows": rows, "problems": problems}))
     else:
