@@ -22,12 +22,14 @@ def read(path: Path) -> Params:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         rows = {name: row for section in SECTIONS for name, row in document.get(section, {}).items()}
-        changes = {name: row["value"] for name, row in rows.items()}
+        changes = {}
         units = {name: unit for name, _value, unit, _source in PARAMS}
         for name, row in rows.items():
+            if not isinstance(row, dict) or not isinstance(row.get("value"), int | float):
+                raise ValueError(f"{name}: write {{ value = NUMBER, unit = …, source = … }}")
+            changes[name] = row["value"]
             if name in units and row.get("unit") != units[name]:
                 raise ValueError(f"{name}: unit must be {units[name]!r}")
         return Params(**changes)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:
-        what = f"lacks {problem}" if isinstance(problem, KeyError) else str(problem)
-        raise ParamFileError(f"{path}: {what}") from problem
+    except (OSError, ValueError, AttributeError) as problem:
+        raise ParamFileError(f"{path}: {problem}") from problem

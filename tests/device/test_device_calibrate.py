@@ -145,7 +145,6 @@ def test_the_command_applies_saves_and_writes_a_file_for_the_simulator(tmp_path:
     written = tmp_path / "measured.toml"
     with massager(tmp_path, r_ohm=2.5) as device:
         port = device.port
-        (board,) = running(port)
         device.close()
         command = [sys.executable, "-m", "openknead", "--timeout", "20", "--json", "--port", port]
         process = subprocess.Popen(
@@ -163,7 +162,8 @@ def test_the_command_applies_saves_and_writes_a_file_for_the_simulator(tmp_path:
             for line in process.stderr:
                 told.append(line)
                 if "Now press" in line:
-                    ask(board, "hand", pressure=0.7)
+                    press = [sys.executable, "-m", "openknead", "sim", "hand", "0.7", "--board", port]
+                    subprocess.run(press, check=True, stdout=subprocess.DEVNULL)
 
         hearer = threading.Thread(target=hear)
         hearer.start()
