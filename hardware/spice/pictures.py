@@ -24,7 +24,10 @@ def draw(p: Parameters, folder: Path) -> None:
 
     reference, full = corners(p)[0], corners(p)[1]
     by_name = {case.name: case.run for case in cases(reference)}
-    shown = [("hard start, duty 0.98", by_name["hard start"]), ("moderate load", by_name["moderate"])]
+    shown = [
+        ("hard start, duty 0.98", by_name["hard start"]),
+        ("moderate load", replace(by_name["moderate"], seconds=0.01)),
+    ]
     shown += [("brake", by_name["brake"]), ("coast", by_name["coast"])]
     figure, axes = pyplot.subplots(2, 4, figsize=(13, 5), constrained_layout=True)
     for column, (title, run) in enumerate(shown):
@@ -58,10 +61,9 @@ def wave(p: Parameters, run: Run) -> Wave:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "wave"
         simulate(p, replace(run, wave=path, measures={}, step_s=1e-6 if run.seconds < 0.12 else 1e-5))
-        rows = [line.split() for line in path.with_name("wave.data").read_text().splitlines()]
+        rows = [line.split() for line in path.read_text().splitlines()]
     # wrdata writes the time anew before each vector: t w t i t bus t source
-    stride = 1 if "moderate" in str(run) or run.seconds > 0.12 else max(1, len(rows) // 20000)
-    rows = rows[::stride]
+    rows = rows[:: max(1, len(rows) // 20_000)]
     t, speed, current, bus = ([float(row[n]) for row in rows] for n in (0, 1, 3, 5))
     return t, speed, current, bus
 

@@ -80,11 +80,11 @@ def test_driver_holds_the_current_limit_on_a_blocked_rotor() -> None:
     plant = Plant()
     plant.blocked = True
     run(plant, 0.2, 0.98)
-    assert plant.current_a == pytest.approx(2.9, abs=1e-6)
+    assert plant.current_a == pytest.approx(plant.params.bridge_limit_a, abs=1e-6)
     p = plant.params
     # The source gives only what the resistances burn, not limit × duty.
     assert (plant.supply_v * (12.6 - plant.supply_v) / p.battery_ohm) == pytest.approx(
-        2.9**2 * (p.r_ohm * (1 + p.copper_per_k * (plant.winding_c - 25)) + p.bridge_ohm)
+        p.bridge_limit_a**2 * (p.r_ohm * (1 + p.copper_per_k * (plant.winding_c - 25)) + p.bridge_ohm)
         + plant.supply_v * p.electronics_a,
         rel=2e-3,
     )
@@ -97,7 +97,7 @@ def test_current_limit_ends_once_the_motor_turns() -> None:
     for _ in range(100):
         plant.advance(10_000)
         peak = max(peak, plant.current_a)
-    assert peak == pytest.approx(2.9, abs=1e-5)
+    assert peak == pytest.approx(plant.params.bridge_limit_a, abs=1e-5)
     assert plant.current_a < 1.0
     assert plant.rate_opm > 6000
 
