@@ -1,7 +1,8 @@
 """Runs the drive stage in ngspice across tolerances and battery, and holds the simulator's plant against it.
 
 Writes README.md, results.json and pictures beside itself. `--quick` runs the reference corner alone and
-writes nothing; `--check` runs everything, writes nothing, and fails also when results.json is stale (1 %).
+writes nothing; `--check` runs everything, writes nothing, and fails also when results.json is stale
+(by 1 %, or 10 % where a supply is opened).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from hardware.spice.cases import Case, Corner, bare, cases, corners, settled, su
 from hardware.spice.circuit import SpiceError, simulate  # noqa: E402
 from hardware.spice.page import Row, page  # noqa: E402
 
-STALE = 0.01
+STALE = 0.01  # ngspice 39 and 46 agree within it, …
+STALE_PHASE = 0.10  # … but for a supply opened at whatever moment of the regulation's off-time
 DRIFT = 0.002  # a steady run whose speed still moves by more is none
 
 
@@ -72,9 +74,10 @@ def stale(old: Iterable[Row], new: Iterable[Row]) -> list[str]:
     found = []
     for row in new:
         before = kept.get((row["corner"], row["case"]), {})
+        near = STALE if row["off"] else STALE_PHASE
         for name, value in row["circuit"].items():
             was = before.get(name) or math.nan
-            if not (math.isnan(value) or abs(value - was) <= STALE * abs(was) + 1e-5):
+            if not (math.isnan(value) or abs(value - was) <= near * abs(was) + 1e-5):
                 found.append(
                     f"{row['corner']}, {row['case']}: {name} is {value:.4g}, results.json has {was:.4g}"
                 )

@@ -65,6 +65,7 @@ def test_without_ngspice_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPat
 
 def test_results_that_are_not_those_of_now_are_named() -> None:
     row = {"corner": "full", "case": "brake", "circuit": {"speed_s": 0.06, "current_s": math.nan}}
+    row["off"] = {"speed_s": 0.0}
     assert stale([row], [row]) == []
     later = {**row, "circuit": {"speed_s": 0.061}}
     assert stale([row], [later]) == ["full, brake: speed_s is 0.061, results.json has 0.06"]
