@@ -27,6 +27,7 @@ from openknead.programs import table as program_table
 from openknead.recording import columns as recording
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT))  # for the package `hardware`, which is not installed
 # The schema of program files: where people read it, and where `openknead` is installed.
 PROGRAM_SCHEMAS = [ROOT / folder / program_schema.FILE for folder in ("docs", "host/openknead/programs")]
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -702,7 +703,9 @@ def main() -> int:
     schema = load()
     stale = []
     wanted = {path: render(path.read_text(encoding="utf-8"), schema) for path in documents()}
-    wanted |= dict.fromkeys(PROGRAM_SCHEMAS, program_schema.text())
+    from hardware.params.generate import files
+
+    wanted |= dict.fromkeys(PROGRAM_SCHEMAS, program_schema.text()) | files()
     wanted[ROOT / build.MIP_FILE] = build.mip_package()
     for path, new in wanted.items():
         if not path.exists() or path.read_text(encoding="utf-8") != new:

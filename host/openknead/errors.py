@@ -214,6 +214,15 @@ class DeviceNameError(OpenKneadError):
     remedy = "see the names: knead device list"
 
 
+# -- measuring the motor ---------------------------------------------------------------------------------
+
+
+class CalibrationRefused(OpenKneadError):
+    """What was measured does not tell the motor's constants; nothing was changed."""
+
+    code, name = -33100, "calibration_refused"
+
+
 # -- the device's own answers --------------------------------------------------------------------------
 
 

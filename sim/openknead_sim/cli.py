@@ -108,6 +108,13 @@ class Timed(click.ParamType[tuple[str, "Value", float]]):
     help="Charge of the battery at the start; default 100.",
 )
 @click.option(
+    "--params",
+    "params_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Constants of another massager, from `knead calibrate --write`.",
+)
+@click.option(
     "--inject",
     "injections",
     type=Timed(),
@@ -154,6 +161,26 @@ def press(
         click.echo(jsonlib.dumps({"port": chosen["port"], "button": button, "ms": length_ms}))
     else:
         click.echo(f"pressed {button} for {length_ms / 1000:g} s on {chosen['port']}")
+
+
+@sim.command()
+@click.argument("pressure", type=click.FloatRange(0, 2))
+@click.option("--board", metavar="PORT", help="Which virtual board, if there are several.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def hand(ctx: click.Context, pressure: float, board: str | None, as_json: bool) -> None:
+    """Press the pad of a running virtual board from now on: 0 = in the air, 0.5 moderate, 1 heavy."""
+    from .control import ControlError, ask
+
+    chosen = _the_board(board)
+    try:
+        ask(chosen, "hand", pressure=pressure)
+    except ControlError as e:
+        raise click.ClickException(str(e)) from e
+    if _json(ctx, as_json):
+        click.echo(jsonlib.dumps({"port": chosen["port"], "pressure": pressure}))
+    else:
+        click.echo(f"pressure {pressure:g} on {chosen['port']}")
 
 
 @sim.command()
@@ -303,9 +330,11 @@ def _serve(
     hand: str,
     ambient_c: float,
     charge_pct: float,
+    params_path: Path | None,
     injections: tuple[tuple[str, Value, float], ...],
 ) -> None:
     from .inject import begin
+    from .paramfile import ParamFileError, read
     from .plant import Plant
     from .rpc import RpcError
     from .server import Server, stopped_by_signals
@@ -313,7 +342,11 @@ def _serve(
 
     make_link, refusal = _links(tcp)
     storage = _flash(flash, blank)
-    plant = Plant(seed=seed, ppr=0 if no_tach else 1, soc=charge_pct / 100)
+    try:
+        params = read(params_path) if params_path else None
+    except ParamFileError as e:
+        raise click.ClickException(str(e)) from e
+    plant = Plant(params, seed=seed, ppr=0 if no_tach else 1, soc=charge_pct / 100)
     plant.hand = _hand(hand, seed)
     plant.heat.ambient_c = ambient_c
     plant.heat.soak(ambient_c)

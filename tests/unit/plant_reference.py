@@ -104,7 +104,8 @@ class Reference:
 
     def _volts(self, piece: Piece, i: float) -> float:
         p = self.p
-        return piece.duty * (FULL_V - p.battery_ohm * (piece.duty * i + p.electronics_a))
+        duty = max(0.0, piece.duty - p.bridge_dead_duty) if piece.duty < 1.0 else 1.0
+        return duty * (FULL_V - p.battery_ohm * (duty * i + p.electronics_a))
 
     def _rhs(self, piece: Piece) -> Callable[[float, np.ndarray], list[float]]:
         p = self.p

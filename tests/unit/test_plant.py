@@ -35,8 +35,9 @@ def test_steady_state_is_the_closed_form() -> None:
     run(plant, 3.0, 0.53)
     p = plant.params
     current = (BUDGET_NM + p.no_load_a * p.k_vs) / p.k_vs
-    drop = current * (p.r_ohm + p.bridge_ohm + 0.53**2 * p.battery_ohm)
-    speed = (0.53 * BUDGET_V - drop) / p.k_vs
+    duty = 0.53 - p.bridge_dead_duty
+    drop = current * (p.r_ohm + p.bridge_ohm + duty**2 * p.battery_ohm)
+    speed = (duty * BUDGET_V - drop) / p.k_vs
     # The mean over whole pulsations; a tenth of a per mille is the pulsation's own loss.
     assert plant.current_avg_a == pytest.approx(current, rel=2e-4)
     assert plant.rate_opm * math.tau / 60 == pytest.approx(speed, rel=1e-4)
@@ -68,8 +69,9 @@ def test_blocked_rotor_draws_the_stall_current() -> None:
     plant.blocked = True
     run(plant, 0.05, 0.4)
     p = plant.params
-    volts = 0.4 * (12.6 - p.electronics_a * p.battery_ohm)
-    stall = volts / (p.r_ohm + p.bridge_ohm + 0.16 * p.battery_ohm)
+    duty = 0.4 - p.bridge_dead_duty
+    volts = duty * (12.6 - p.electronics_a * p.battery_ohm)
+    stall = volts / (p.r_ohm + p.bridge_ohm + duty**2 * p.battery_ohm)
     assert plant.current_a == pytest.approx(stall, rel=1e-3)
     assert plant.omega_rad_s == 0.0
 
@@ -78,11 +80,11 @@ def test_driver_holds_the_current_limit_on_a_blocked_rotor() -> None:
     plant = Plant()
     plant.blocked = True
     run(plant, 0.2, 0.98)
-    assert plant.current_a == pytest.approx(2.9, abs=1e-6)
+    assert plant.current_a == pytest.approx(plant.params.bridge_limit_a, abs=1e-6)
     p = plant.params
     # The source gives only what the resistances burn, not limit × duty.
     assert (plant.supply_v * (12.6 - plant.supply_v) / p.battery_ohm) == pytest.approx(
-        2.9**2 * (p.r_ohm * (1 + p.copper_per_k * (plant.winding_c - 25)) + p.bridge_ohm)
+        p.bridge_limit_a**2 * (p.r_ohm * (1 + p.copper_per_k * (plant.winding_c - 25)) + p.bridge_ohm)
         + plant.supply_v * p.electronics_a,
         rel=2e-3,
     )
@@ -95,7 +97,7 @@ def test_current_limit_ends_once_the_motor_turns() -> None:
     for _ in range(100):
         plant.advance(10_000)
         peak = max(peak, plant.current_a)
-    assert peak == pytest.approx(2.9, abs=1e-5)
+    assert peak == pytest.approx(plant.params.bridge_limit_a, abs=1e-5)
     assert plant.current_a < 1.0
     assert plant.rate_opm > 6000
 

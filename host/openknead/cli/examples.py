@@ -64,6 +64,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "knead dose --plot dose.svg",
         "knead dose --hand-vibration              # for whoever holds it for others",
     ),
+    "calibrate": (
+        "knead calibrate                          # tells what it found, changes nothing",
+        "knead calibrate --apply --write motor.toml",
+    ),
+    "flash": (
+        "knead flash --dry-run                    # what it would do",
+        "knead flash --port /dev/ttyACM0 --source   # without precompiling",
+    ),
     "doctor": ("knead doctor --port /dev/ttyACM0",),
     "udev": ("knead udev --install                     # with sudo, where root is needed",),
     "sim": (

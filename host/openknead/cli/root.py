@@ -40,6 +40,7 @@ COMMANDS: Commands = {
     "clear": ("openknead.cli.care:clear", "Clear a latched fault."),
     "program": ("openknead.cli.program:program", "Massage programs: files, and those of the device."),
     "selftest": ("openknead.cli.selftest:selftest", "Test the device, show the report."),
+    "calibrate": ("openknead.cli.calibrate:calibrate", "Measure the motor's constants on the device."),
     "log": ("openknead.cli.log:log", "Show the journal: sessions, faults, starts."),
     "dose": ("openknead.cli.dose:dose", "Minutes and oscillations by day and area, and what is left."),
     "flash": ("openknead.cli.flash:flash", "Bring the firmware onto a board, with all that it needs."),
