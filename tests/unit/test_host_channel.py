@@ -128,8 +128,7 @@ def test_hello_is_repeated_while_the_device_boots(peer: Peer) -> None:
 @pytest.mark.parametrize("end", [b"\n", b""])  # MicroPython shows no line end
 @pytest.mark.parametrize("before", [b"", b">>> "])
 def test_a_prompt_that_echoes_is_not_taken_for_a_device(peer: Peer, before: bytes, end: bytes) -> None:
-    echo = before + encode({"jsonrpc": "2.0", "id": 1, "method": "hello"}).rstrip() + end
-    peer.answers["hello"] = lambda params: peer.send_raw(echo)
+    peer.answers["hello"] = lambda params: peer.send_raw(before + encode(peer.requests[-1]).rstrip() + end)
     peer.garble = lambda line: b""
 
     with pytest.raises(NotOpenKnead, match="prompt") as caught:

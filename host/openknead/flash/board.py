@@ -261,9 +261,12 @@ class Repl(Closing):
         self._leave("machine.bootloader()")
 
     def _leave(self, call: str) -> None:
-        with self._talking():
+        """A port that goes away before the board has said that it obeys: it obeyed. Whoever waits for it next
+        finds out otherwise.
+        """
+        with suppress(*self._troubles), redirect_stdout(io.StringIO()):
             self._transport.exec_raw_no_follow(f"import machine\n{call}")
-            self._transport.in_raw_repl = False
+        self._transport.in_raw_repl = False
         self.close()
 
 
