@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench mutants safety emulator clean
+.PHONY: help demo test check bench mutants safety emulator mechanics clean
 
 help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
@@ -12,6 +12,7 @@ help:
 	@echo "make bench     measure, print the figures, write build/bench.json"
 	@echo "make mutants   break the safety modules piece by piece: do the tests notice?"
 	@echo "make safety    measure what the safety case quotes; takes an hour"
+	@echo "make mechanics build the massager's solids and check them; installs CadQuery, 2 GB"
 	@echo "make emulator  all tests on the emulated Pico; needs a MicroPython image"
 	@echo "make clean     remove .venv and build"
 
@@ -41,6 +42,10 @@ mutants: $(VENV)/installed
 
 safety: $(VENV)/installed
 	$(BIN)/python tests/safety/run.py $(ARGS)
+
+mechanics: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mechanics]'
+	$(BIN)/python -m hardware.mechanics.check --cad $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist
