@@ -1,7 +1,7 @@
 """Checks the mechanics: balance, air, walls, seats; exit code 1 when a rule is broken or a file is stale.
 
-Without options it calculates, and judges figures.json, which CadQuery wrote: a second, no CadQuery. `--cad` builds
-the solids and turns them through a revolution; `--write` does that and writes STEP, STL, pictures and figures.
+Without options it calculates, and judges figures.json, which CadQuery wrote; that takes a second. `--cad`
+builds the solids and turns them through a revolution; `--write` also writes all files.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def differences(old: Any, new: Any, place: str = "") -> list[str]:
 def page(text: str, s: Sizes, figures: Figures) -> str:
     """README.md with its tables as they are now."""
     tables_ = {"rules": lambda: _rules(rows(s) + cad_rows(s, figures)), "parts": lambda: _parts(figures)}
-    tables_ |= {"sizes": lambda: _sizes()}
+    tables_ |= {"sizes": _sizes}
     return BLOCK.sub(lambda block: block[1] + tables_[block[2]]() + block[3], text)
 
 

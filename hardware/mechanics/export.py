@@ -1,4 +1,4 @@
-"""Writes the solids: STEP of the whole, STL of what is printed as it lies on the bed, pictures without a screen."""
+"""Writes the solids: STEP of the whole, STL of printed parts as they lie on the bed; pictures without a screen."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ COLOURS = {
     "petg": (0.20, 0.50, 0.75), "pc": (0.35, 0.35, 0.38), "asa": (0.88, 0.87, 0.84),
     "silicone": (0.85, 0.40, 0.35), "bought": (0.70, 0.72, 0.75),
 }  # fmt: skip
-EXPLODED = {  # how far each is moved along z, or the halves along y
+EXPLODED = {  # how far each is moved along z; the halves are left out
     "silicone": -75, "pad": -55, "carriage": -30, "strips": -30, "rods": -12, "bearing": 2,
-    "eccentric": 14, "grub_screw": 26, "counterweight": 26, "magnet": 34, "mount": 40, "motor": 70, "saddle": 105,
+    "eccentric": 14, "grub_screw": 26, "counterweight": 26, "magnet": 34, "mount": 40, "motor": 70,
+    "saddle": 105,
 }  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def _colour(name: str) -> tuple[float, float, float]:
     return COLOURS[parts.MATERIAL.get(name, "bought")]
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------
+# -- pictures -----------------------------------------------------------------------------------------------
 
 
 def pictures(s: Sizes, solids: dict[str, Solid], folder: Path) -> list[Path]:

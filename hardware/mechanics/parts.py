@@ -41,7 +41,7 @@ def _octagon(plane: str, half_u: float, half_v: float, chamfer: float, length: f
     return cq.Workplane(plane).polyline(corners).close().extrude(length)
 
 
-# -- the rotor -----------------------------------------------------------------------------------------------
+# -- the rotor ----------------------------------------------------------------------------------------------
 
 
 def eccentric(s: Sizes) -> Solid:
@@ -57,7 +57,7 @@ def eccentric(s: Sizes) -> Solid:
 
 
 def counterweight(s: Sizes) -> Solid:
-    """A ring around the collar and a half ring opposite the crank, with the tach's magnet in its upper face."""
+    """A ring around the collar and a half ring opposite the crank; the tach's magnet sits in its uppe"""
     z, t = s.counter_z, s["counterweight.thickness"]
     half = rod("Z", t, 2 * s["counterweight.outer_r"], (0, 0, z)).intersect(
         box((-50, 0), (-50, 50), (z, z + t))
@@ -90,7 +90,7 @@ def bearing(s: Sizes) -> Solid:
     return outer.cut(rod("Z", s["bearing.width"], s["bearing.bore_d"], at))
 
 
-# -- what reciprocates ------------------------------------------------------------------------------------------
+# -- what reciprocates --------------------------------------------------------------------------------------
 
 
 def silicone(s: Sizes) -> Solid:
@@ -146,11 +146,11 @@ def _pad_screws(s: Sizes) -> list[tuple[float, float]]:
     return [(sx * x, sy * 5.0) for sx in (-1, 1) for sy in (-1, 1)]
 
 
-# -- what stands still ----------------------------------------------------------------------------------------------
+# -- what stands still --------------------------------------------------------------------------------------
 
 
 def mount(s: Sizes) -> Solid:
-    """Plate under the motor's face, with two end walls that hold the guide rods, and the hall switch's seat."""
+    """Plate under the motor's face, two end walls that hold the guide rods, and the hall switch's seat."""
     x, y, z = s["mount.half_x"], s["mount.half_y"], s.plate_z
     body = box((-x, x), (-y, y), (z, s.face_z))
     for side in (-1, 1):
@@ -268,7 +268,7 @@ def _holes(s: Sizes) -> Solid:
 
 
 def _bosses(s: Sizes) -> list[tuple[float, float, float]]:
-    """(x, z, screw's length) of the screws that hold the halves together; shorter where the grip is chamfered."""
+    """(x, z, length) of the screws that hold the halves together; shorter where the grip is chamfered."""
     x, r = s["handle.head_x"] - s["handle.wall_t"] - s["handle.boss_r"], s["handle.boss_r"]
     low, high = (s.grip_z + sign * (s["handle.grip_h"] / 2 - s["handle.wall_t"] - r) for sign in (-1, 1))
     head = [(side * x, z) for side in (-1, 1) for z in (s.skirt_z + 6, s.top_z - s["handle.wall_t"] - r)]
