@@ -1,9 +1,9 @@
-"""Runs on the Pico, beside the firmware: the interlock in its PIO on real silicon, with the motor without supply.
+"""Runs on the Pico, beside the firmware: the interlock in its PIO on real silicon, the motor without supply.
 
     mpremote connect PORT run hardware/bench/interlock_proof.py
 
-Takes 16 minutes, nearly all of it for the cap. It refuses to begin while V_BAT shows that the motor has a supply:
-press the e-stop, leave the Pico on USB. Afterwards `mpremote connect PORT reset`.
+Takes 16 minutes, nearly all of it for the cap. It refuses to begin while V_BAT shows that the motor has a
+supply: press the e-stop, leave the Pico on USB. Afterwards `mpremote connect PORT reset`.
 """
 
 import time
@@ -18,7 +18,7 @@ CAP_MS = 905_000
 
 
 def fed_until_low(interlock, run_req, most_ms):
-    """Arm, feed as the firmware does until RUN_REQ falls; for how long it was high, ms, None when it never fell."""
+    """Arm, feed until RUN_REQ falls; for how long it was high, ms, None when it stayed high for most_ms."""
     interlock.arm()
     time.sleep_ms(10)
     began = time.ticks_ms()
@@ -79,19 +79,19 @@ def prove(cap_ms=CAP_MS):
     time.sleep_ms(10)
     passed &= report("feeding is not arming", not run_req(), run_req())
     after_ms = starved(interlock, run_req)
-    passed &= report("dead-man, 100 to 110 ms", 100 <= after_ms <= 110, "%.1f ms" % after_ms)
+    passed &= report("dead-man, 100 to 110 ms", 100 <= after_ms <= 110, f"{after_ms:.1f} ms")
     interlock.feed()
     time.sleep_ms(10)
     passed &= report("feeding after a trip does not re-arm", not run_req(), run_req())
     print("press STOP within 30 s and let go")
     high_ms = fed_until_low(interlock, run_req, 30_000)
-    passed &= report("STOP takes it low", bool(high_ms and stop()), "after %s ms" % high_ms)
+    passed &= report("STOP takes it low", bool(high_ms and stop()), f"after {high_ms} ms")
     if not closed(stop):
         return False
     print("15 minutes: leave STOP alone")
     high_ms = fed_until_low(interlock, run_req, cap_ms + 5_000)
     good = high_ms is not None and cap_ms - 1_000 <= high_ms <= cap_ms + 1_000
-    passed &= report("cap, %d s" % (cap_ms // 1000), good, "after %s ms" % high_ms)
+    passed &= report(f"cap, {cap_ms // 1000} s", good, f"after {high_ms} ms")
     interlock.disarm()
     print("all passed" if passed else "NOT passed: do not use this board")
     return passed

@@ -24,7 +24,7 @@ def ohm(value: str) -> float:
 
 
 class Network:
-    """The resistors of one build of the design (`parts`: its rows), with contacts closed and resistors added."""
+    """The resistors of one build (parts: the design's rows), with contacts closed and resistors added."""
 
     def __init__(
         self,

@@ -159,7 +159,7 @@ def thermistors(p: Parameters) -> list[tuple[float, Reading, Reading]]:
 
 
 def free_running(p: Parameters) -> list[tuple[int, int, Reading, Reading]]:
-    """(level, opm, motor current, supply current) of the motor alone on 12 V, over what specimens may have."""
+    """(level, opm, motor current, supply current) of the motor alone on 12 V, from specimen to specimen."""
     found = []
     for level in LEVELS:
         opm = 1000 + 270 * (level - 1)
@@ -192,7 +192,7 @@ def winding(p: Parameters) -> Reading:
 
 
 def coasting(p: Parameters, level: int) -> Reading:
-    """Time of coasting to standstill from a level: the motor's own friction alone, that of the mechanism is not known."""
+    """Time of coasting to standstill from a level, by the friction of the motor alone."""
     speed = (1000 + 270 * (level - 1)) * math.tau / 60
     inertia = p["motor.j_kgm2"] + 0.5 * p["load.pad_kg"] * p["load.stroke_m"] ** 2
     friction = p.quantity("motor.no_load_a")

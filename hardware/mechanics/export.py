@@ -1,4 +1,4 @@
-"""Writes the solids: STEP of the whole, STL of printed parts as they lie on the bed; pictures without a screen."""
+"""Writes the solids: STEP of the whole, STL of printed parts as they lie on the bed, pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench's proof of the interlock, as `mpremote run` starts it, on an emulated Pico: it passes, and it can fail."""
+"""The bench's proof of the interlock on an emulated Pico: it passes, and it can fail."""
 
 import pytest
 from openknead_sim.emulator import filesystem, firmware
