@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench soak mutants safety emulator hardware clean
+.PHONY: help demo test check bench soak mutants safety emulator hardware mechanics clean
 
 help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
@@ -14,6 +14,7 @@ help:
 	@echo "make mutants   break the safety modules piece by piece: do the tests notice?"
 	@echo "make safety    measure what the safety case quotes; takes an hour"
 	@echo "make hardware  check schematics, board, interlock, harness; installs KiCad 9 where it may"
+	@echo "make mechanics build the massager's solids and check them; installs CadQuery, 2 GB"
 	@echo "make emulator  all tests on the emulated Pico; needs a MicroPython image"
 	@echo "make clean     remove .venv and build"
 
@@ -26,7 +27,7 @@ demo: $(VENV)/installed
 	$(BIN)/knead demo --picture build/demo.svg
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not emulator_long and not kicad'
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not emulator_long and not kicad'
 
 emulator: $(VENV)/installed
 	$(BIN)/python -m pytest tests/emulator
@@ -51,6 +52,10 @@ hardware: $(VENV)/installed
 	$(PYTHON) hardware/install.py
 	$(BIN)/python -m hardware.run
 	$(BIN)/python -m pytest -q -m kicad tests/unit/test_hardware_kicad.py
+
+mechanics: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mechanics]'
+	$(BIN)/python -m hardware.mechanics.check --cad $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist
