@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openknead.flash import uf2
+from openknead.flash import target, uf2
 from openknead.flash.build import content_hash, firmware_files
 from openknead.flash.steps import Options, Report, Walk
 from openknead.programs.check import check
@@ -22,6 +22,7 @@ from programs_support import CALVES
 SAVED = {"area_s": 60, "default_level": 2, "slew_s": 3, "remote_start": True, "acknowledged": True}
 NOTES = b"mine\n" * 300
 RECORDS = 12
+NO_MOTOR_S = 0.1  # the Unix port turns none that would have to coast to rest
 
 
 def document(name: str) -> bytes:
@@ -121,7 +122,11 @@ def flash(port: str | None, diary: Diary | None = None, **options: object) -> Re
     return Walk(Options(port=port, **options), diary or Diary()).run()  # type: ignore[arg-type]
 
 
-if __name__ == "__main__":  # PORT EVENT [TIMEOUT]: a run that is killed at the event of that number
+if (
+    __name__ == "__main__"
+):  # PORT EVENT [TIMEOUT], without for the Unix port: killed at the event of that number
     port, at, *more = sys.argv[1:]
+    if not more:
+        target.COAST_S = NO_MOTOR_S
     Walk(Options(port=port, timeout_s=float(more[0]) if more else 2.0), Killer(at)).run()
     Path(port + ".survived").touch()

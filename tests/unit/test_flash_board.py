@@ -10,11 +10,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from flash_support import NOTES, RECORDS, SAVED, Diary, document, flash, image, journal, old_firmware, users
+from flash_support import (
+    NO_MOTOR_S,
+    NOTES,
+    RECORDS,
+    SAVED,
+    Diary,
+    document,
+    flash,
+    image,
+    journal,
+    old_firmware,
+    users,
+)
 from openknead.cli.root import run
 from openknead.device import connect
 from openknead.errors import OpenKneadError, PortBusy, PortNotFound
-from openknead.flash import images, install
+from openknead.flash import images, install, target
 from openknead.flash.backup import Backups
 from openknead.flash.board import Repl
 from openknead.flash.build import firmware_files
@@ -50,6 +62,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         monkeypatch.setenv(f"OPENKNEAD_{name}_DIR", str(tmp_path / name))
     monkeypatch.delenv("OPENKNEAD_PORT", raising=False)
     monkeypatch.setattr("serial.tools.list_ports.comports", list)
+    monkeypatch.setattr(target, "COAST_S", NO_MOTOR_S)
     made: list[UnixBoard] = []
 
     def new(files: dict[str, bytes] | None = None, *, blank: bool = False, **traits: object) -> UnixBoard:
