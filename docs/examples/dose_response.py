@@ -15,6 +15,7 @@ import csv
 import json
 import random
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -27,6 +28,7 @@ import openknead
 from openknead import Device, OpenKneadError, Record, Refused, Sample
 
 HZ = 20  # samples a second
+WRITTEN_S = 10  # the record of a session is in the journal by then
 AREA = "calf_left"
 MILLISECONDS = 0x3FFFFFFF  # where the device's clock wraps
 
@@ -108,11 +110,17 @@ def mean(samples: Sequence[Sample], field: str) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def newest(dev: Device, after: int) -> tuple[int, Record | None]:
-    """Number of the journal's last record, and the last session's record behind number `after`."""
-    records = [record for record in dev.journal(after) if record.n > after]
-    sessions = [record for record in records if record.kind == "session"]
-    return max((record.n for record in records), default=after), sessions[-1] if sessions else None
+def newest(dev: Device, after: int, wait_s: float = 0) -> tuple[int, Record | None]:
+    """Number of the journal's last record, and the last session's record behind number `after`.
+
+    wait_s: how long to wait for one; the device writes it a moment after the motor is off.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        records = [record for record in dev.journal(after) if record.n > after]
+        sessions = [record for record in records if record.kind == "session"]
+        if sessions or time.monotonic() >= deadline:
+            return max((record.n for record in records), default=after), sessions[-1] if sessions else None
 
 
 def measure(
@@ -246,7 +254,7 @@ def run(dev: Device, args: argparse.Namespace) -> tuple[list[Session], list[list
             if number > 1:
                 rest(dev, args.rest)
             played = play(dev, condition)
-            last, record = newest(dev, last)
+            last, record = newest(dev, last, WRITTEN_S)
             session = measure(number, condition, played, record, ask() if args.ask else None)
             log.add(session, played[2])
             sessions.append(session)

@@ -103,15 +103,17 @@ def test_a_motor_far_from_its_settings_is_found_in_steps(tmp_path: Path) -> None
         (board,) = running(device.port)
         with pytest.raises(CalibrationRefused, match="too uncertain") as caught:
             calibrated(device, 0.4)
-        for _ in range(2):
-            assert "knead set motor_r_mohm=" in caught.value.remedy
-            device.set(caught.value.data["estimate"])
+        assert "knead set motor_r_mohm=" in caught.value.remedy
+        estimate, found = caught.value.data["estimate"], None
+        for _ in range(4):
+            device.set(estimate)
             ask(board, "hand", pressure=0.0)
             try:
                 found = calibrated(device, 0.4)
                 break
-            except CalibrationRefused as again:
-                caught.value.data = again.data
+            except CalibrationRefused as again:  # without one: on a busy machine the hand missed its moment
+                estimate = again.data.get("estimate", estimate)
+    assert found
     assert max(errors(found, **motor)) < WITHIN, found
 
 

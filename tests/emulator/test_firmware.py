@@ -83,6 +83,7 @@ def test_session_turns_the_shaft_and_telemetry_agrees(boards):
     assert_idle(rig)
 
 
+@pytest.mark.emulator_long
 def test_each_thermistor_reaches_its_own_field(boards):
     """Through the address registers of the real chip."""
     rig = boards.get()
@@ -105,7 +106,7 @@ def fields(rig):
     return items
 
 
-@pytest.mark.parametrize("micropython", ["1.24.1", "1.20.0"])
+@pytest.mark.parametrize("micropython", ["1.24.1", pytest.param("1.20.0", marks=pytest.mark.emulator_long)])
 def test_ctrl_c_stops_the_motor_and_leaves_a_repl(boards, micropython):
     rig = boards.get(micropython)
     assert rig.host.call("hello")["sim"] is False
@@ -117,6 +118,7 @@ def test_ctrl_c_stops_the_motor_and_leaves_a_repl(boards, micropython):
     assert rig.pico.exec("print('at your service')") == "at your service\n"
 
 
+@pytest.mark.emulator_long
 def test_soft_reset_with_the_motor_running_takes_the_pins_low(boards):
     rig = boards.get()
     rig.pico.interrupt()
@@ -149,6 +151,7 @@ App.tick = _tick
 """
 
 
+@pytest.mark.emulator_long
 def test_crash_of_the_app_with_the_motor_running_leaves_it_off(boards):
     app = (firmware.firmware_folder() / "massager" / "app.py").read_bytes()
     rig = boards.ready(boards.make(replace={"massager/app.py": app + CRASH}))

@@ -26,6 +26,8 @@ def installed(settings):
     return {**firmware.firmware_files(), firmware.SETTINGS_FILE: firmware.settings_record(settings)}
 
 
+@pytest.mark.emulator_long
+@pytest.mark.timeout(1200)
 def test_mpremote_takes_a_running_app_over(serve, boards):
     with serve(installed(boards.settings)) as port:
         assert port.knead("status")["state"] == "IDLE"

@@ -158,7 +158,7 @@ class Story:
 @pytest.fixture(
     scope="module",
     params=[
-        ("1.24.1", "asleep"),
+        pytest.param(("1.24.1", "asleep"), marks=long),
         pytest.param(("1.24.1", "busy"), marks=long),
         pytest.param(("1.24.1", "interrupts_off"), marks=long),
         pytest.param(("1.20.0", "asleep"), marks=long),

@@ -346,6 +346,7 @@ def test_stop_guard_wins_over_the_deadman_that_rises():
     assert bench.edges == [] or (not bench.run_req and bench.edges[-1][0] - bench.edges[0][0] <= 20)
 
 
+@pytest.mark.emulator_long
 def test_cap_ends_it_905_s_after_the_rise_whatever_is_fed(record_property):
     """At full length: every one of its 1.77 million instructions."""
     bench = Bench("session_cap")
