@@ -50,7 +50,7 @@ safety: $(VENV)/installed
 
 hardware: $(VENV)/installed
 	$(PYTHON) hardware/install.py
-	$(BIN)/python -m hardware.run
+	$(BIN)/python -m hardware.run $(ARGS)
 	$(BIN)/python -m pytest -q -m kicad tests/unit/test_hardware_kicad.py
 
 mechanics: $(VENV)/installed
