@@ -100,11 +100,12 @@ class Sense:
         if thermistor != self._thermistor:  # the table takes a whole tick
             self._thermistor = thermistor
             self._ntc = ntc_table(*thermistor)
+            for channel in range(4):  # what was measured by the other one is no temperature to jump from
+                self._forget(channel)
         self.fitted = ALL_FITTED
         if not s["pad_sensor"]:
             self.fitted &= ~(1 << PAD)
-            self.jumped_ms[PAD] = 0
-            self.temperatures_dc[PAD] = INVALID
+            self._forget(PAD)
 
     def update(self, board, voltage_mv):
         """Convert the board's latest sample; voltage_mv is what the drive applied during the last tick."""
@@ -188,6 +189,10 @@ class Sense:
             self.jumped_ms[channel] = 0
         else:
             self._jump(channel, value)
+
+    def _forget(self, channel):
+        self.temperatures_dc[channel] = INVALID
+        self.jumped_ms[channel] = 0
 
     def _jump(self, channel, value):
         lasts_ms = self.jumped_ms[channel] + PERIOD_MS[channel]

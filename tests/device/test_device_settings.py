@@ -308,6 +308,15 @@ def test_a_batch_waits_for_its_press_as_a_whole(device: Device, port: str) -> No
     assert device.get_all() == before | values
 
 
+def test_another_thermistor_brings_no_fault(device: Device, port: str) -> None:
+    device.set({"ntc_pullup_ohm": 20_000}, waiting=pressing(port))
+    time.sleep(1)  # a thermistor that jumps is a fault after half a second
+    assert device.status().fault is None
+    device.set({"ntc_pullup_ohm": 10_000}, waiting=pressing(port))
+    time.sleep(1)
+    assert device.status().fault is None
+
+
 def test_another_request_ends_the_wait(device: Device, port: str) -> None:
     def elsewhere(names: object, left_s: float) -> None:
         device.call("settings.set", values={})

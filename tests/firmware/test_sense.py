@@ -114,6 +114,20 @@ def test_a_thermistor_that_jumps_for_hours_counts_no_further():
     assert list(sense.jumped_ms) == [0, 0, 0, 2_000]
 
 
+def test_another_thermistor_is_no_jump():
+    sense, board = make()
+    board.temperatures = [20_000] * 5
+    run(sense, board)
+    assert sense._settings.set({"ntc_pullup_ohm": 4_700}) == []
+    sense.configure()
+    run(sense, board, 8)
+    other, _ = make(ntc_pullup_ohm=4_700)
+    run(other, board)
+    assert list(sense.temperatures_dc) == list(other.temperatures_dc)
+    assert min(other.temperatures_dc) > 520
+    assert not any(sense.jumped_ms)
+
+
 def test_a_pad_without_a_sensor_has_no_temperature():
     sense, board = make()
     run(sense, board)
