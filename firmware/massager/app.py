@@ -1,10 +1,10 @@
 """App: builds the device and runs its loop, 100 times a second.
 
-The order within a tick stands in `tick`, once: sense, safety, panel and session, drive, show. It allocates
+The order within a tick stands in `_tick`, once: sense, safety, panel and session, drive, show. It allocates
 nothing. Talking uses the time that is left before the next tick.
 """
 
-from micropython import const
+from micropython import const, heap_lock, heap_unlock
 
 from massager import cues, events, faults, rpc
 from massager import session as sessions
@@ -170,7 +170,18 @@ class App:
         self._reset_ticks = RESET_TICKS
 
     def tick(self, now_us):
-        """One pass of the control loop, at `now_us` of the board's clock."""
+        """One pass of the control loop, at `now_us` of the board's clock. MemoryError: something allocates.
+
+        With the heap locked the interpreter keeps its frames on the stack. Else it searches the heap for
+        them, which takes as long as all the rest, or collects garbage.
+        """
+        heap_lock()
+        try:
+            self._tick(now_us)
+        finally:
+            heap_unlock()
+
+    def _tick(self, now_us):
         board = self.board
         period_us = board.ticks_diff(now_us, self._last_us)
         self._last_us = now_us

@@ -85,8 +85,11 @@ GUARDED = const(0x6B02)  # … the watchdog watches it
 
 @rp2.asm_pio(fifo_join=rp2.PIO.JOIN_RX)
 def tach_period():
-    """Push the time between rising edges, in counts of two cycles."""
-    set(x, 2)  # the five cycles from an edge to the first count, as two counts
+    """Push the time between rising edges, in counts of two cycles; the lowest 29 bits of it.
+
+    After half a day's rest more would be no small integer of MicroPython's, for which the tick has no heap.
+    """
+    set(x, 3)  # the six cycles from an edge to the first count
     mov(x, invert(x))
     label("high")
     jmp(x_dec, "sample")
@@ -96,7 +99,8 @@ def tach_period():
     jmp(pin, "edge")
     jmp(x_dec, "low")
     label("edge")
-    mov(isr, invert(x))
+    mov(osr, invert(x))
+    in_(osr, 29)
     push(noblock)
 
 

@@ -17,6 +17,10 @@ INVALID = const(-32_768)  # a temperature whose sensor reads open or shorted
 TACH_COUNT_US = const(40)  # one count of the board's tach
 TACH_TIMEOUT_US = const(250_000)  # no edge for so long: standstill
 TICK_US = const(10_000)
+# No motor of a massager is so fast, and no voltage so far below zero. Beyond them, with a tach that chatters
+# or a short circuit, products would be no small integers any more: they need heap, and the tick has none.
+MOST_OPM = const(16_000)
+LEAST_MV = const(-60_000)
 
 NTC_R25_OHM = const(10_000)
 NTC_OPEN = const(65_000)  # ADC readings beyond these are no temperature: below -45 C, above 200 C
@@ -126,7 +130,12 @@ class Sense:
             self.reference = board.adc_mux
         else:
             self._update_temperature(channel, board.adc_mux)
-        emf = (voltage_mv - self._r * fast // 1000) * OPM_PER_MV_UVS // self._ke
+        emf_mv = voltage_mv - self._r * fast // 1000
+        emf = (emf_mv if emf_mv > LEAST_MV else LEAST_MV) * OPM_PER_MV_UVS // self._ke
+        if emf > MOST_OPM:
+            emf = MOST_OPM
+        elif emf < -MOST_OPM:
+            emf = -MOST_OPM
         self.emf_opm += (emf - self.emf_opm) >> 2
         if not self._ppr:
             emf = emf if voltage_mv and emf > 0 else 0
@@ -203,7 +212,8 @@ class Sense:
 
     def _update_tach(self, periods, count):
         if periods and count:
-            self.rate_opm = (60_000_000 // TACH_COUNT_US) * periods // (count * self._ppr)
+            rate = (60_000_000 // TACH_COUNT_US) * periods // count // self._ppr
+            self.rate_opm = rate if rate < MOST_OPM else MOST_OPM
             self._since_edge_us = 0
             return
         since = self._since_edge_us

@@ -182,8 +182,9 @@ class Behaviour:
 class TachPeriod(Behaviour):
     """`tach_period`: after each rising edge, push the time since the one before in counts of two cycles.
 
-    Words that find the FIFO full are lost (push noblock). The firmware's program loads its counter from the
-    first edge on; the word of the first edge counts from the start of the state machine.
+    Of a count the lowest 29 bits are kept. Words that find the FIFO full are lost (push noblock). The
+    firmware's program loads its counter from the first edge on; the word of the first edge counts from the
+    start of the state machine.
     """
 
     def __init__(self, chip: "Chip", options: dict, freq: int, pins: dict) -> None:  # type: ignore[type-arg]
@@ -215,7 +216,8 @@ class TachPeriod(Behaviour):
         if self.count == len(self._received):
             self.lost += 1
             return
-        self._received[(self._first + self.count) % len(self._received)] = period // self.count_us
+        count = period // self.count_us & 0x1FFFFFFF
+        self._received[(self._first + self.count) % len(self._received)] = count
         self.count += 1
 
     def pop(self) -> int:

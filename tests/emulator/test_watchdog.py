@@ -22,19 +22,21 @@ MARK = 1  # a GPIO that the firmware does not use
 # Goes wrong once the shaft turns.
 WRONG = """
 
-_real_tick = App.tick
+import time
+import machine
+
+_mark = machine.Pin({mark}, machine.Pin.OUT, value=0)
+_real_tick = App._tick
 
 
 def _tick(self, now_us):
     _real_tick(self, now_us)
     if self.sense.rate_opm > 300:
-        import time
-        import machine
-        machine.Pin({mark}, machine.Pin.OUT, value=1)
+        _mark(1)
         {what}
 
 
-App.tick = _tick
+App._tick = _tick
 """
 HANGS = {
     "asleep": "time.sleep_ms(5000)",

@@ -13,4 +13,5 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "firmware")]
 
 micropython = ModuleType("micropython")
 micropython.const = lambda value: value  # type: ignore[attr-defined]
+micropython.heap_lock = micropython.heap_unlock = lambda: None  # type: ignore[attr-defined]
 sys.modules["micropython"] = micropython

@@ -4,7 +4,7 @@ import json
 
 from massager import buttons, selftest
 from massager import session as sessions
-from support import Bench, BenchBoard, MemoryFiles
+from support import Bench, BenchBoard, MemoryFiles, raises
 
 
 def records(bench, kind=None):
@@ -174,6 +174,18 @@ def test_a_crash_leaves_its_traceback_and_is_told_once():
     assert record["state"] == "RUNNING"
     once_more = boot(("reset", 0, 0), bench.files)
     assert once_more.call("status")["fault"] is None
+
+
+def test_an_error_in_the_tick_is_told_whole_and_leaves_the_heap_open():
+    bench = Bench()
+
+    def broken():
+        raise ValueError("broken")
+
+    bench.board.sample = broken
+    error = raises(ValueError, bench.app.tick, bench.app._next_us)
+    assert str(error) == "broken"
+    assert len(bytearray(1_000)) == 1_000
 
 
 def test_a_crash_right_after_the_start_leaves_a_prompt():

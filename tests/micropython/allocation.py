@@ -1,6 +1,7 @@
 """Heap before and after 10,000 ticks of a running session, plain or of a program; run on MicroPython.
 
-The hand presses, the level changes, cues sound and a limiter comes on meanwhile. Prints the difference.
+The hand presses, the level changes, cues sound and a limiter comes on meanwhile. Prints the difference, and
+what becomes of a tick that wants heap.
 """
 
 import gc
@@ -56,6 +57,11 @@ def main(program):
     assert app.safety.limiters
     assert app.events.lost or app.events.count
     print("allocated", after - before)
+    board.sample = lambda: bytearray(100)
+    try:
+        app.tick(us)
+    except MemoryError as error:
+        print(error)
 
 
 main(program=sys.argv[1:] == ["program"])

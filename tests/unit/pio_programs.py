@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import MagicMock, patch
 
-SOURCE = Path(__file__).resolve().parents[2] / "firmware" / "massager" / "interlock.py"
+FOLDER = Path(__file__).resolve().parents[2] / "firmware" / "massager"
 
 JMP, WAIT, IN, PUSH, PULL, MOV, SET = 0x0000, 0x2000, 0x4000, 0x8000, 0x8080, 0xA000, 0xE000
 CONDITIONS = ("", "not_x", "x_dec", "not_y", "y_dec", "x_not_y", "pin", "not_osre")
@@ -143,23 +143,25 @@ def _assembled(body: Callable[[], None], options: dict[str, Any]) -> Program:
 
 
 @cache
-def firmware_module() -> ModuleType:
-    """interlock.py as a module: its constants, and a Program in the place of every PIO program."""
-    rp2, machine, micropython = (ModuleType(name) for name in ("rp2", "machine", "micropython"))
-    rp2.PIO = type("PIO", (), {"OUT_LOW": 2, "OUT_HIGH": 3, "SHIFT_LEFT": 0, "SHIFT_RIGHT": 1})  # type: ignore[attr-defined]
-    rp2.asm_pio = lambda **options: lambda body: _assembled(body, options)  # type: ignore[attr-defined]
-    machine.Pin = machine.mem32 = None  # type: ignore[attr-defined]
-    micropython.const = lambda value: value  # type: ignore[attr-defined]
-    module = ModuleType("interlock")
-    code = compile(SOURCE.read_bytes(), str(SOURCE), "exec")
-    with patch.dict(sys.modules, {"rp2": rp2, "machine": machine, "micropython": micropython}):
-        exec(code, vars(module))
+def firmware_module(name: str = "interlock") -> ModuleType:
+    """interlock.py or board.py as a module: its constants, and a Program for every PIO program."""
+    rp2 = SimpleNamespace(
+        PIO=SimpleNamespace(OUT_LOW=2, OUT_HIGH=3, SHIFT_LEFT=0, SHIFT_RIGHT=1, JOIN_RX=2),
+        asm_pio=lambda **options: lambda body: _assembled(body, options),
+    )
+    others = ("machine", "massager", "massager.interlock", "massager.sense")
+    modules = {"rp2": rp2, "micropython": SimpleNamespace(const=lambda value: value)}
+    modules.update({other: MagicMock() for other in others})
+    module = ModuleType(name)
+    path = FOLDER / f"{name}.py"
+    with patch.dict(sys.modules, modules):
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
     return module
 
 
-def program(name: str) -> Program:
+def program(name: str, module: str = "interlock") -> Program:
     """A PIO program of the firmware by its function's name; AttributeError when there is none."""
-    found: Program = getattr(firmware_module(), name)
+    found: Program = getattr(firmware_module(module), name)
     return found
 
 
