@@ -10,12 +10,10 @@ from __future__ import annotations
 import argparse
 import ast
 import functools
-import importlib
 import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +25,11 @@ from openknead.programs import table as program_table
 from openknead.recording import columns as recording
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT))  # for the package `hardware`, which is not installed
+sys.path.append(str(ROOT))  # for `docs` and `hardware`, which are not installed
+
+from docs import hazards, reference  # noqa: E402
+from docs.markup import anchor, code, table  # noqa: E402
+
 # The schema of program files: where people read it, and where `openknead` is installed.
 PROGRAM_SCHEMAS = [ROOT / folder / program_schema.FILE for folder in ("docs", "host/openknead/programs")]
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -73,20 +75,6 @@ def items(schema: ModuleType, section: str) -> list[dict[str, Any]]:
     return found
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table, one line a row."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(_cell(cell) for cell in line) + " |\n" for line in lines)
-
-
-def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|")
-
-
-def _code(value: object) -> str:
-    return f"`{value}`"
-
-
 def settings(schema: ModuleType) -> str:
     rows = []
     for s in items(schema, "settings"):
@@ -95,15 +83,19 @@ def settings(schema: ModuleType) -> str:
         marks += ["press"] * s["confirm"] + ["buttons only"] * s["local"]
         default = str(s["default"]).lower()
         unit = UNITS.get(s["unit"], s["unit"])
-        rows.append((_code(s["name"]), s["type"], unit, span, default, ", ".join(marks), s["doc"]))
+        rows.append((code(s["name"]), s["type"], unit, span, default, ", ".join(marks), s["doc"]))
     return table(("setting", "type", "unit", "range", "default", "mark", "meaning"), rows)
+
+
+def fault_names(schema: ModuleType) -> list[str]:
+    return [row["name"] for row in items(schema, "faults")]
 
 
 def faults(schema: ModuleType) -> str:
     rows = []
     for f in items(schema, "faults"):
         limit, fault, hysteresis = (_threshold(f[key], f["unit"]) for key in ("limit", "fault", "hysteresis"))
-        row = (f["code"], _code(f["name"]), f["measures"], limit, fault, hysteresis)
+        row = (f["code"], code(f["name"]), f["measures"], limit, fault, hysteresis)
         rows.append((*row, f["debounce_ms"], f["reaction"], f["remedy"]))
     head = ("code", "name", "watches", "limit", "fault", "hysteresis", "after ms", "reaction", "what to do")
     return table(head, rows)
@@ -113,13 +105,13 @@ def _threshold(value: int | str | None, unit: str) -> str:
     if value is None or value == 0:
         return "–"
     if isinstance(value, str):
-        return _code(value) if value.isidentifier() else f"{value} ({unit})"
+        return code(value) if value.isidentifier() else f"{value} ({unit})"
     return f"{value / 10:g} °C" if unit == "0.1 C" else f"{value} ({unit})"
 
 
 def _bits(section: str) -> Any:
     def render_bits(schema: ModuleType) -> str:
-        rows = ((r["bit"], _code(r["name"]), r["doc"]) for r in items(schema, section))
+        rows = ((r["bit"], code(r["name"]), r["doc"]) for r in items(schema, section))
         return table(("bit", "name", "meaning"), rows)
 
     return render_bits
@@ -128,7 +120,7 @@ def _bits(section: str) -> Any:
 def areas(schema: ModuleType) -> str:
     rows = (
         (
-            ", ".join(_code(r["name"] + side) for side in ("", "_left", "_right")[: 3 if r["sides"] else 1]),
+            ", ".join(code(r["name"] + side) for side in ("", "_left", "_right")[: 3 if r["sides"] else 1]),
             r["doc"],
         )
         for r in items(schema, "areas")
@@ -137,7 +129,7 @@ def areas(schema: ModuleType) -> str:
 
 
 def refusals(schema: ModuleType) -> str:
-    rows = ((r["bit"], _code(r["name"]), r["remedy"]) for r in items(schema, "refusals"))
+    rows = ((r["bit"], code(r["name"]), r["remedy"]) for r in items(schema, "refusals"))
     return table(("bit", "name", "what to do"), rows)
 
 
@@ -145,19 +137,19 @@ def methods(schema: ModuleType) -> str:
     rows = []
     for m in items(schema, "methods"):
         params = ", ".join(f"`{name}`: {kind}" for name, kind in m["params"].items())
-        rows.append((_code(m["name"]), params or "–", m["doc"]))
+        rows.append((code(m["name"]), params or "–", m["doc"]))
     return table(("method", "params", "meaning"), rows)
 
 
 def errors(schema: ModuleType) -> str:
-    rows = ((r["code"], _code(r["name"]), r["message"], r["remedy"]) for r in items(schema, "errors"))
+    rows = ((r["code"], code(r["name"]), r["message"], r["remedy"]) for r in items(schema, "errors"))
     return table(("code", "name", "message", "remedy"), rows)
 
 
 def telemetry(schema: ModuleType) -> str:
     rows = enumerate(items(schema, "telemetry"))
     return table(
-        ("place", "field", "unit", "meaning"), ((n, _code(r["name"]), r["unit"], r["doc"]) for n, r in rows)
+        ("place", "field", "unit", "meaning"), ((n, code(r["name"]), r["unit"], r["doc"]) for n, r in rows)
     )
 
 
@@ -166,23 +158,23 @@ def recording_columns(schema: ModuleType) -> str:
     rows = items(schema, "telemetry")
     told = {row["name"]: (UNITS.get(row["unit"], row["unit"]), row["doc"]) for row in rows}
     told |= {name: ("", meaning) for name, meaning in recording.MEANINGS.items()}
-    return table(("column", "unit", "meaning"), ((_code(name), *told[name]) for name in recording.COLUMNS))
+    return table(("column", "unit", "meaning"), ((code(name), *told[name]) for name in recording.COLUMNS))
 
 
 def events(schema: ModuleType) -> str:
-    return table(("event", "meaning"), ((_code(r["name"]), r["doc"]) for r in items(schema, "events")))
+    return table(("event", "meaning"), ((code(r["name"]), r["doc"]) for r in items(schema, "events")))
 
 
 def _values(section: str) -> Any:
     def render_values(schema: ModuleType) -> str:
-        rows = ((r["value"], _code(r["name"]), r["doc"]) for r in items(schema, section))
+        rows = ((r["value"], code(r["name"]), r["doc"]) for r in items(schema, section))
         return table(("value", "name", "meaning"), rows)
 
     return render_values
 
 
 def sections(schema: ModuleType) -> str:
-    rows = ((_code(name), ", ".join(map(_code, items(schema, name)[0]))) for name in schema.SECTIONS)
+    rows = ((code(name), ", ".join(map(code, items(schema, name)[0]))) for name in schema.SECTIONS)
     return table(("section", "members of an item"), rows)
 
 
@@ -190,7 +182,7 @@ def selftests(schema: ModuleType) -> str:
     rows = []
     for r in items(schema, "selftests"):
         low, high = (_limit(r[key], r["unit"]) for key in ("low", "high"))
-        rows.append((_code(r["name"]), r["measures"], low, high, r["remedy"]))
+        rows.append((code(r["name"]), r["measures"], low, high, r["remedy"]))
     return table(("test", "measures", "at least", "at most", "what to do"), rows)
 
 
@@ -201,7 +193,7 @@ def _limit(value: int, unit: str) -> str:
 def protocol(_schema: ModuleType) -> str:
     from massager import methods
 
-    names = ", ".join(map(_code, methods.CAPABILITIES))
+    names = ", ".join(map(code, methods.CAPABILITIES))
     return f"This is protocol {methods.PROTOCOL}, with the capabilities {names}.\n"
 
 
@@ -225,7 +217,7 @@ def pins(schema: ModuleType) -> str:
     numbers, safe_low = (literal(source, name) for name in ("PINS", "SAFE_LOW"))
     notes = dict(re.findall(r'^    "(\w+)": \d+,(?:  # (.*))?$', source, re.MULTILINE))
     rows = (
-        (number, _code(name), "low" if name in safe_low else "", notes[name])
+        (number, code(name), "low" if name in safe_low else "", notes[name])
         for name, number in numbers.items()
     )
     return table(("GP", "signal", "boot guard", "note"), rows)
@@ -247,153 +239,7 @@ def literal(source: str, name: str) -> Any:
     raise LookupError(name)
 
 
-# -- the safety case ----------------------------------------------------------------------------------------
-
-CASE = ROOT / "docs" / "safety_case.toml"
-FIGURES = ROOT / "docs" / "safety-figures.json"  # of the last `make safety` of full size
-DESKTOP = "simulated board"
-
-
-@functools.cache
-def case() -> dict[str, Any]:
-    """Layers and hazards."""
-    return tomllib.loads(CASE.read_text(encoding="utf-8"))
-
-
-@functools.cache
-def measured() -> dict[str, Any]:
-    """The last measured run; empty when there was none."""
-    return json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
-
-
-def _failures() -> dict[str, dict[str, Any]]:
-    """Rows of the fault matrix, by name."""
-    return {row["failure"]: row for row in measured().get("campaign", {}).get("rows", ())}
-
-
-def _titles() -> dict[str, str]:
-    return {layer["name"]: layer["title"] for layer in case()["layer"]}
-
-
-def layers(_schema: ModuleType) -> str:
-    rows = (
-        (n, r["title"], r["does"], r["alone"] or "–", r["needs"]) for n, r in enumerate(case()["layer"], 1)
-    )
-    return table(("", "layer", "does", "works without", "needs"), rows)
-
-
-def hazards(_schema: ModuleType) -> str:
-    rows = []
-    for hazard in case()["hazard"]:
-        used = _layers_of(hazard)
-        none = len(hazard["no_layer"])
-        link = f"[{hazard['title']}](#{_anchor(hazard['title'])})"
-        rows.append((link, len(used), ", ".join(used), len(hazard["one_layer"]), none or "–"))
-    return table(
-        (
-            "hazard",
-            "layers",
-            "which",
-            "single failures that meet one layer only",
-            "that meet none in software",
-        ),
-        rows,
-    )
-
-
-def _layers_of(hazard: dict[str, Any]) -> list[str]:
-    used = {control["layer"] for control in hazard["control"]}
-    return [title for name, title in _titles().items() if name in used]
-
-
-def _anchor(title: str) -> str:
-    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
-
-
-def safety_case(_schema: ModuleType) -> str:
-    parts = []
-    for hazard in case()["hazard"]:
-        rows = [
-            (
-                _titles()[control["layer"]],
-                control["does"],
-                "<br>".join(_place(place) for place in control["code"]),
-                "<br>".join(_test(test) for test in control["tests"]),
-                "<br>".join(_figures(control)) or "–",
-            )
-            for control in hazard["control"]
-        ]
-        names = ", ".join(_code(name) for name in hazard["faults"]) or "none"
-        parts.append(f"### {hazard['title']}\n\n{hazard['harm']} Faults: {names}.\n\n")
-        parts.append(table(("layer", "control", "in the code", "test", "measured"), rows))
-        parts.append("\n" + _points("One layer only", hazard["one_layer"]))
-        parts.append(_points("No layer in software", hazard["no_layer"]))
-        parts.append(f"- *What remains*: {hazard['residual']}\n\n")
-    return "".join(parts)
-
-
-def _points(what: str, texts: Sequence[str]) -> str:
-    return "".join(f"- *{what}*: {text}\n" for text in texts)
-
-
-def _place(place: str) -> str:
-    file, name = place.split(": ")
-    return f"[{_code(name)}](../{file})"
-
-
-def _test(test: str) -> str:
-    file, _, name = test.partition("::")
-    return f"[{_code(name.removeprefix('test_') or Path(file).name)}](../{file})"
-
-
-def _figures(control: dict[str, Any]) -> list[str]:
-    found = [f"{name}: {_value(name)}" for name in control.get("figures", ())]
-    rows = [row for name in control.get("failures", ()) if (row := _failures().get(name))]
-    if rows:
-        right, tried = (sum(row[key] for row in rows) for key in ("right", "tried"))
-        off_ms = [row["off_ms"] for row in rows if row["off_ms"] is not None]
-        told_ms = max(row["told_ms"] for row in rows)
-        worst = f"off after {max(off_ms):g} ms, " if off_ms else ""
-        found.append(f"{right} of {tried} noticed; at worst {worst}told after {told_ms:g} ms ({DESKTOP})")
-    return found
-
-
-def _value(name: str) -> str:
-    figure = measured().get("figures", {}).get(name)
-    if figure is None:
-        return "not measured yet"
-    return f"{figure['value']:g} {figure['unit']}".strip() if figure["value"] is not None else figure["why"]
-
-
-def safety_figures(_schema: ModuleType) -> str:
-    figures = measured().get("figures", {})
-    rows = [(_code(name), _value(name), _aim(figure)) for name, figure in figures.items()]
-    return table(("figure", "measured", "aim"), rows)
-
-
-def _aim(figure: dict[str, Any]) -> str:
-    return "–" if figure["aim"] is None else f"{figure['rule']} {figure['aim']:g} {figure['unit']}".strip()
-
-
-def safety_run(_schema: ModuleType) -> str:
-    run = measured()
-    if not run:
-        return "Not measured yet.\n"
-    played = run.get("campaign", {"points": 0, "sessions": 0, "session_h": 0})
-    return (
-        f"Measured {run['measured']}, MicroPython {', '.join(run['micropython'])}; {played['points']} points "
-        f"of operation a failure, {played['sessions']} sessions without one ({played['session_h']} h).\n"
-    )
-
-
-def fault_matrix(_schema: ModuleType) -> str:
-    rows = []
-    for row in _failures().values():
-        reported = ", ".join(f"`{name}` {n}" for name, n in row["reported"].items())
-        off = "–" if row["off_ms"] is None else f"{row['off_ms']:g} of {row['off_within_ms']}"
-        told = f"{row['told_ms']} of {row['told_within_ms']}"
-        rows.append((row["failure"], reported, f"{row['right']} of {row['tried']}", off, told))
-    return table(("failure", "reported", "right", "motor off, ms", "told, ms"), rows)
+# -- program files ------------------------------------------------------------------------------------------
 
 
 def program_keys(_schema: ModuleType) -> str:
@@ -413,22 +259,21 @@ def _key_row(place: str, key: program_table.Key) -> tuple[str, str, str, str]:
         "texts": "list of texts",
         "choices": "list of labels",
         "whole": f"{key.low}…{key.high}",
-        "choice": "a label" if key.name == "area" else ", ".join(map(_code, key.choices)),
+        "choice": "a label" if key.name == "area" else ", ".join(map(code, key.choices)),
     }
-    return place, _code(key.name) + ("" if key.required else "?"), kinds[key.kind], key.doc
+    return place, code(key.name) + ("" if key.required else "?"), kinds[key.kind], key.doc
 
 
 def program_patterns(_schema: ModuleType) -> str:
     rows = (
-        (_code(p.name), ", ".join(_code(k.name) for k in p.keys) or "–", p.doc)
-        for p in program_table.PATTERNS
+        (code(p.name), ", ".join(code(k.name) for k in p.keys) or "–", p.doc) for p in program_table.PATTERNS
     )
     return table(("pattern", "its keys", "meaning"), rows)
 
 
 def program_areas(_schema: ModuleType) -> str:
-    paired = ", ".join(map(_code, program_table.PAIRED))
-    unpaired = ", ".join(map(_code, program_table.UNPAIRED))
+    paired = ", ".join(map(code, program_table.PAIRED))
+    unpaired = ", ".join(map(code, program_table.UNPAIRED))
     return f"{paired}, each also with `_left` or `_right`; {unpaired}.\n"
 
 
@@ -450,7 +295,7 @@ def programs(schema: ModuleType) -> str:
         levels = [level for stage in stages for level in stage[3:5] if level]
         motor = f"{min(levels)}…{max(levels)}" if levels else "motor off" if stages else "as chosen"
         length = _clock(sum(stage[1] for stage in stages)) if stages else "the session's"
-        link = f"[{_code(row['name'])}](#{_anchor(row['name'])})"
+        link = f"[{code(row['name'])}](#{anchor(row['name'])})"
         rows.append((number, link, row["title"], length, motor, row["purpose"]))
     return table(("MODE", "program", "", "min:s", "levels", "what it does"), rows)
 
@@ -489,7 +334,7 @@ def cues(schema: ModuleType) -> str:
     for row in items(schema, "cues"):
         beeps = ", ".join(f"{hz} Hz {on_ms} ms" for hz, on_ms, _ in row["beeps"])
         dip = f"{row['dip_ms']} ms" if row["dip_ms"] else "–"
-        rows.append((_code(row["name"]), row["doc"], dip, beeps, row["colour"]))
+        rows.append((code(row["name"]), row["doc"], dip, beeps, row["colour"]))
     return table(("cue", "meaning", "dip of the motor", "beeps", "light flashes"), rows)
 
 
@@ -505,7 +350,7 @@ def guide() -> dict[str, Any]:
 
 
 def guide_questions(_schema: ModuleType) -> str:
-    rows = ((_code(q["name"]), q["ask"], q["why"], q["do"]) for q in guide()["question"])
+    rows = ((code(q["name"]), q["ask"], q["why"], q["do"]) for q in guide()["question"])
     return table(("name", "question", "why", "if yes, or unsure"), rows)
 
 
@@ -526,7 +371,7 @@ def _page(topic: dict[str, Any]) -> str:
     parts += [f"- {text}\n" for text in (*topic.get("text", ()), *topic.get("technique", ()))]
     rows = [(head, topic[key]) for key, head in GUIDE_ROWS.items() if key in topic]
     rows += [("Not on", " ".join(topic["avoid"]))] if "avoid" in topic else []
-    rows += [("Programs", ", ".join(map(_code, topic["programs"])))] if "programs" in topic else []
+    rows += [("Programs", ", ".join(map(code, topic["programs"])))] if "programs" in topic else []
     parts += [f"- *{head}*: {text}\n" for head, text in rows]
     for item in topic.get("evidence", ()):
         again = "" if item.get("reread", True) else " (not re-read)"
@@ -540,95 +385,44 @@ GUIDE_ROWS = {"strokes": "Strokes", "how_long": "How long", "how_often": "How of
 # -- the host's code ----------------------------------------------------------------------------------------
 
 
-@functools.cache
-def host() -> ModuleType:
-    """The module beside this one that reads commands and errors; it imports the whole package."""
-    sys.path.insert(0, str(ROOT / "docs"))
-    return importlib.import_module("reference")
-
-
 def commands(_schema: ModuleType) -> str:
-    return table(("command", "what it does"), host().command_rows())
+    return table(("command", "what it does"), reference.command_rows())
 
 
 def command_pages(_schema: ModuleType) -> str:
-    return host().command_pages(table)
+    return reference.command_pages(table)
 
 
 def command_options(_schema: ModuleType) -> str:
-    return table(*host().shared_options())
+    return table(*reference.shared_options())
 
 
 def exit_codes(_schema: ModuleType) -> str:
-    return table(("exit code", "meaning"), host().exit_code_rows())
+    return table(("exit code", "meaning"), reference.exit_code_rows())
 
 
 def host_errors(_schema: ModuleType) -> str:
-    return table(("class", "code", "name", "exit code", "meaning", "remedy"), host().host_error_rows())
+    return table(("class", "code", "name", "exit code", "meaning", "remedy"), reference.host_error_rows())
 
 
 def device_errors(schema: ModuleType) -> str:
-    rows = host().device_error_rows(items(schema, "errors"))
+    rows = reference.device_error_rows(items(schema, "errors"))
     return table(("class", "code", "name", "exit code", "meaning", "remedy"), rows)
 
 
 def device_methods(_schema: ModuleType) -> str:
-    return table(("method", "what it does"), host().method_rows())
+    return table(("method", "what it does"), reference.method_rows())
 
 
 def samples(schema: ModuleType) -> str:
-    return table(("field", "type", "unit", "meaning"), host().sample_rows(items(schema, "telemetry")))
-
-
-def missing(schema: ModuleType) -> list[str]:
-    """What the safety case names and does not exist, and faults that stand in no hazard."""
-    found = []
-    hazardous = [name for hazard in case()["hazard"] for name in hazard["faults"]]
-    faults_known = [row["name"] for row in items(schema, "faults")]
-    found += [f"no hazard has the fault {name}" for name in faults_known if name not in hazardous]
-    found += [f"there is no fault {name}" for name in hazardous if name not in faults_known]
-    for hazard in case()["hazard"]:
-        for control in hazard["control"]:
-            if control["layer"] not in _titles():
-                found.append(f"{hazard['name']}: no layer {control['layer']}")
-            found += [f"{hazard['name']}: no {place}" for place in control["code"] if not _is_there(place)]
-            found += [f"{hazard['name']}: no {test}" for test in control["tests"] if not _is_there(test)]
-            for key, known in (("figures", measured().get("figures")), ("failures", _failures())):
-                names = control.get(key, ()) if known else ()  # what was measured names what there is
-                found += [f"{hazard['name']}: no figure {name}" for name in names if name not in known]
-    return found
-
-
-def _is_there(place: str) -> bool:
-    """Whether "file: name", "file::test" or "file" exists."""
-    file, _, name = place.replace("::", ": ").partition(": ")
-    path = ROOT / file
-    return path.is_file() and (not name or name in _names(path))
-
-
-@functools.cache
-def _names(path: Path) -> set[str]:
-    """Functions, classes, methods (Class.method) and constants of a module."""
-    names = set()
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        names.add(getattr(node, "name", ""))
-        if isinstance(node, ast.ClassDef):
-            names |= {
-                f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)
-            }
-        for target in getattr(node, "targets", [getattr(node, "target", None)]):
-            if isinstance(target, ast.Name):
-                names.add(target.id)
-        if isinstance(node, ast.ImportFrom):
-            names |= {alias.name for alias in node.names}
-    return names
+    return table(("field", "type", "unit", "meaning"), reference.sample_rows(items(schema, "telemetry")))
 
 
 # -- checks of the host ------------------------------------------------------------------------------------
 
 
 def doctor_checks(_schema: ModuleType) -> str:
-    rows = ((_code(check.name), check.looks_at, _first_line(check.look)) for check in CHECKS)
+    rows = ((code(check.name), check.looks_at, _first_line(check.look)) for check in CHECKS)
     return table(("check", "shown as", "looks at"), rows)
 
 
@@ -659,12 +453,12 @@ TABLES = {
     "program_patterns": program_patterns,
     "program_areas": program_areas,
     "multiplexer": multiplexer,
-    "layers": layers,
-    "hazards": hazards,
-    "safety_case": safety_case,
-    "safety_run": safety_run,
-    "safety_figures": safety_figures,
-    "fault_matrix": fault_matrix,
+    "layers": hazards.layers,
+    "hazards": hazards.overview,
+    "safety_case": hazards.pages,
+    "safety_run": hazards.run,
+    "safety_figures": hazards.figures,
+    "fault_matrix": hazards.fault_matrix,
     "guide_questions": guide_questions,
     "guide_stop": guide_stop,
     "guide_areas": guide_areas,
@@ -714,7 +508,7 @@ def main() -> int:
                 path.write_text(new, encoding="utf-8")
     if stale:
         print(("stale, run docs/generate.py: " if check else "written: ") + ", ".join(stale))
-    absent = missing(schema)
+    absent = hazards.missing(fault_names(schema))
     for text in absent:
         print(f"docs/safety_case.toml: {text}")
     return 1 if absent or (stale and check) else 0

@@ -39,7 +39,8 @@ def test_a_stale_schema_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(generate, "ROOT", tmp_path)
     monkeypatch.setattr(generate, "PROGRAM_SCHEMAS", [stale])
     monkeypatch.setattr(generate, "documents", list)
-    monkeypatch.setattr(generate, "missing", lambda schema: [])
+    monkeypatch.setattr(generate.hazards, "missing", lambda faults: [])
+    monkeypatch.setattr(generate, "fault_names", lambda schema: [])
     monkeypatch.setattr(generate, "load", lambda: None)
     monkeypatch.setattr("sys.argv", ["generate.py", "--check"])
 
