@@ -160,10 +160,8 @@ class Story:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(("1.24.1", "asleep"), marks=long),
-        pytest.param(("1.24.1", "busy"), marks=long),
-        pytest.param(("1.24.1", "interrupts_off"), marks=long),
-        pytest.param(("1.20.0", "asleep"), marks=long),
+        pytest.param((micropython, hang), marks=long)
+        for micropython, hang in (*(("1.24.1", hang) for hang in HANGS), ("1.20.0", "asleep"))
     ],
     ids="-".join,
 )

@@ -122,9 +122,8 @@ def flash(port: str | None, diary: Diary | None = None, **options: object) -> Re
     return Walk(Options(port=port, **options), diary or Diary()).run()  # type: ignore[arg-type]
 
 
-if (
-    __name__ == "__main__"
-):  # PORT EVENT [TIMEOUT], without for the Unix port: killed at the event of that number
+# PORT EVENT [TIMEOUT]: a run that is killed at the event of that number; without TIMEOUT on the Unix port
+if __name__ == "__main__":
     port, at, *more = sys.argv[1:]
     if not more:
         target.COAST_S = NO_MOTOR_S
