@@ -6,7 +6,7 @@ instruction by instruction.
 
 import pytest
 from openknead_sim.emulator import filesystem, firmware
-from pio_programs import SOURCE, program
+from pio_programs import FOLDER, program
 from test_interlock_pio import Bench as PioBench
 
 pico_module = pytest.importorskip("openknead_sim.emulator.pico", reason="pip install 'openknead[emulator]'")
@@ -63,7 +63,7 @@ class Bench:
     """
 
     def __init__(self, image):
-        interlock = firmware.compile_mpy(SOURCE.read_bytes(), "interlock.py")
+        interlock = firmware.compile_mpy((FOLDER / "interlock.py").read_bytes(), "interlock.py")
         boot = (firmware.firmware_folder() / "boot.py").read_bytes()
         self.pico = pico = pico_module.EmulatedPico(
             image, filesystem.build({"interlock.mpy": interlock, "boot.py": boot})

@@ -56,8 +56,10 @@ SESSION = """
 import gc
 import json
 import simboard
+from massager import app
 from massager.app import App
 from massager.board import Board, Files
+app.heap_lock = app.heap_unlock = lambda: None  # the simulated chip takes heap, no real one does
 chip = simboard.chip
 device = simboard.mount_flash()
 app = App(Board(simboard.Console()), Files("/flash/"))
