@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -115,17 +114,9 @@ def built_in() -> dict[str, dict[str, Any]]:
     return {name: row for name, row in found.items() if row["stages"]}
 
 
-def document_maker() -> ModuleType:
-    """docs/generate.py, which also imports the firmware's tables."""
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def firmware(name: str) -> ModuleType:
     """A module of the firmware, imported by this Python."""
-    document_maker().load()
+    from docs import generate
+
+    generate.load()
     return importlib.import_module(f"massager.{name}")

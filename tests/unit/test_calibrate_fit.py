@@ -17,6 +17,8 @@ from openknead.calibrate.windows import LENGTH, window
 from openknead.errors import CalibrationRefused
 from openknead.model import Sample
 
+from hardware.params.load import load
+
 ROOT = Path(__file__).resolve().parents[2]
 DROP_V = 0.07
 LEVELS = (2, 4, 6, 8, 10)
@@ -112,11 +114,6 @@ def test_columns_that_are_alike_are_refused() -> None:
 
 
 def test_the_file_is_one_that_the_parameter_files_reader_takes(tmp_path: Path) -> None:
-    import sys
-
-    sys.path.append(str(ROOT))
-    from hardware.params.load import load
-
     path = tmp_path / "measured.toml"
     path.write_text(override(fit(windows(2.5, 0.012, 0.15)), "0123", date(2026, 1, 31)), encoding="utf-8")
     assert load(path)["motor.r_ohm"] == pytest.approx(2.5, rel=5e-3)
@@ -125,11 +122,6 @@ def test_the_file_is_one_that_the_parameter_files_reader_takes(tmp_path: Path) -
 
 
 def test_what_the_host_takes_for_granted_stands_in_the_parameter_file() -> None:
-    import sys
-
-    sys.path.append(str(ROOT))
-    from hardware.params.load import load
-
     p = load()
     assert p["bridge.bridge_ohm"] == BRIDGE_OHM
     assert p["heat.copper_per_k"] == COPPER_PER_K

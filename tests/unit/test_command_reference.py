@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from pathlib import Path
 
 import click
 import pytest
@@ -13,8 +11,7 @@ from openknead.cli.common import app_options
 from openknead.cli.examples import EXAMPLES
 from openknead.cli.root import knead, run
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
-import reference
+from docs import reference
 
 KNOWN = {" ".join(path): command for path, command, _ in reference.commands()}
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from openknead.cli.root import COMMANDS
+
+from docs import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -23,17 +23,7 @@ TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for
 
 
 @pytest.fixture(scope="module")
-def generate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def schema(generate: ModuleType) -> Any:
+def schema() -> Any:
     return generate.load()
 
 
@@ -44,12 +34,12 @@ def test_documents_are_up_to_date() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_table_stands_in_a_document(generate: ModuleType) -> None:
+def test_every_table_stands_in_a_document() -> None:
     placed = {name for text in TEXTS.values() for _, name, _ in generate.BLOCK.findall(text)}
     assert placed == set(generate.TABLES)
 
 
-def test_a_changed_table_is_noticed(generate: ModuleType, schema: Any) -> None:
+def test_a_changed_table_is_noticed(schema: Any) -> None:
     text = TEXTS["docs/settings.md"]
     assert generate.render(text, schema) == text
     stale = text.replace("| 300…900 |", "| 300…1200 |")
@@ -57,7 +47,7 @@ def test_a_changed_table_is_noticed(generate: ModuleType, schema: Any) -> None:
     assert generate.render(stale, schema) == text
 
 
-def test_hand_written_text_is_left_alone(generate: ModuleType, schema: Any) -> None:
+def test_hand_written_text_is_left_alone(schema: Any) -> None:
     text = "before\n<!-- table: limiters -->\nold\n<!-- end of table -->\nafter\n"
     new = generate.render(text, schema)
     assert new.startswith("before\n<!-- table: limiters -->\n| bit |")
@@ -65,12 +55,12 @@ def test_hand_written_text_is_left_alone(generate: ModuleType, schema: Any) -> N
     assert "old" not in new
 
 
-def test_an_unknown_table_is_an_error(generate: ModuleType, schema: Any) -> None:
+def test_an_unknown_table_is_an_error(schema: Any) -> None:
     with pytest.raises(KeyError):
         generate.render("<!-- table: nonsense -->\n<!-- end of table -->\n", schema)
 
 
-def test_the_tables_are_what_a_device_hands_out(generate: ModuleType, schema: Any) -> None:
+def test_the_tables_are_what_a_device_hands_out(schema: Any) -> None:
     """Page by page as over the wire, so nothing is lost between pages."""
     names = [item["name"] for item in generate.items(schema, "settings")]
     assert len(names) == len(set(names)) > 10
@@ -133,7 +123,7 @@ def test_the_change_log_knows_this_version() -> None:
     assert "## [Unreleased]" in TEXTS["CHANGELOG.md"]
 
 
-def test_the_guide_names_areas_and_programs_that_the_device_has(generate: ModuleType, schema: Any) -> None:
+def test_the_guide_names_areas_and_programs_that_the_device_has(schema: Any) -> None:
     from openknead.guide import book
 
     bases = {row["name"] for row in generate.items(schema, "areas")}

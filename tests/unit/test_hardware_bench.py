@@ -15,15 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT))
+from hardware.bench import readings
+from hardware.bench.network import Network, ohm
+from hardware.bench.pages import BLOCK, PAGES, SOLDERING, nets_of, render, step_of, tables
+from hardware.bom.build import DESIGN, schematic
+from hardware.bom.parts import ratings
+from hardware.params.load import load
 
-from hardware.bench import readings  # noqa: E402
-from hardware.bench.network import Network, ohm  # noqa: E402
-from hardware.bench.pages import BLOCK, PAGES, SOLDERING, nets_of, render, step_of, tables  # noqa: E402
-from hardware.bom.build import DESIGN, schematic  # noqa: E402
-from hardware.bom.parts import ratings  # noqa: E402
-from hardware.params.load import load  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 needs_design = pytest.mark.skipif(not DESIGN.exists(), reason=f"no {DESIGN.name}: the schematic's parts")
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT))
+from hardware.bom.build import BUILDS, DESIGN, HERE, lines, problems, schematic, total_eur
+from hardware.bom.parts import FILE, Item, PartsError, load, ratings
 
-from hardware.bom.build import BUILDS, DESIGN, HERE, lines, problems, schematic, total_eur  # noqa: E402
-from hardware.bom.parts import FILE, Item, PartsError, load, ratings  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 needs_design = pytest.mark.skipif(not DESIGN.exists(), reason=f"no {DESIGN.name}: the schematic's parts")
 

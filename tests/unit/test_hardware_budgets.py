@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 from openknead_sim.plant import Heat, Params
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT))
+from hardware.bom.parts import ratings
+from hardware.budgets.heat import at, warm
+from hardware.budgets.rows import INFO, budgets, motor_current, trace_current
+from hardware.budgets.run import README, page
+from hardware.params.load import load
 
-from hardware.bom.parts import ratings  # noqa: E402
-from hardware.budgets.heat import at, warm  # noqa: E402
-from hardware.budgets.rows import INFO, budgets, motor_current, trace_current  # noqa: E402
-from hardware.budgets.run import README, page  # noqa: E402
-from hardware.params.load import load  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def broken(parameters: dict[str, float] | None = None, parts: dict[str, float] | None = None) -> set[str]:

@@ -2,20 +2,18 @@
 
 import copy
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from hardware import checks, design, install
+from hardware.harness.build import cut_list
+from hardware.interlock import faults, rows, run
+from hardware.interlock.circuit import Circuit, X, load, value_of
+from hardware.kicad import build, reader, sexp
 
-from hardware import checks, design, install  # noqa: E402
-from hardware.harness.build import cut_list  # noqa: E402
-from hardware.interlock import faults, rows, run  # noqa: E402
-from hardware.interlock.circuit import Circuit, X, load, value_of  # noqa: E402
-from hardware.kicad import build, reader, sexp  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 BOARD_SHEET = checks.schematic(design.BOARD)
 SOURCE = checks.FIRMWARE.read_text(encoding="utf-8")

@@ -1,16 +1,14 @@
 """KiCad's own checks catch what is broken on purpose: `make hardware`; skipped where KiCad 9 is missing."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from hardware.kicad import board, headless, sexp
+from hardware.kicad.build import HERE
 
-from hardware.kicad import board, headless, sexp  # noqa: E402
-from hardware.kicad.build import HERE  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [
     pytest.mark.kicad,

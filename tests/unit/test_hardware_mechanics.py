@@ -17,12 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT))
+from hardware.mechanics.check import FIGURES, HERE, README, differences, page, problems
+from hardware.mechanics.rules import cad_rows, rows
+from hardware.mechanics.sizes import Sizes, tables
 
-from hardware.mechanics.check import FIGURES, HERE, README, differences, page, problems  # noqa: E402
-from hardware.mechanics.rules import cad_rows, rows  # noqa: E402
-from hardware.mechanics.sizes import Sizes, tables  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 PRINTED = ("pad", "carriage", "mount", "saddle", "handle_left", "handle_right")
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import ast
-import sys
 from pathlib import Path
 
 import pytest
 from openknead_sim import analog
 from openknead_sim.plant import PARAMS
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT))
+from hardware.params.generate import files
+from hardware.params.load import FILE, KINDS, ParamError, load
 
-from hardware.params.generate import files  # noqa: E402
-from hardware.params.load import FILE, KINDS, ParamError, load  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 FIRMWARE = ROOT / "firmware" / "massager"
 

@@ -12,16 +12,15 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT))
+from hardware.params.load import load
+from hardware.spice import cases as stage_cases
+from hardware.spice import circuit
+from hardware.spice.cases import DECAY, MEAN, Case, Corner, cases, corners, mean_limit, settled
+from hardware.spice.circuit import HOW_TO_INSTALL, SpiceError, netlist, simulate
+from hardware.spice.page import page
+from hardware.spice.run import HERE, measure, stale
 
-from hardware.params.load import load  # noqa: E402
-from hardware.spice import cases as stage_cases  # noqa: E402
-from hardware.spice import circuit  # noqa: E402
-from hardware.spice.cases import DECAY, MEAN, Case, Corner, cases, corners, mean_limit, settled  # noqa: E402
-from hardware.spice.circuit import HOW_TO_INSTALL, SpiceError, netlist, simulate  # noqa: E402
-from hardware.spice.page import page  # noqa: E402
-from hardware.spice.run import HERE, measure, stale  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 needs_ngspice = pytest.mark.skipif(shutil.which("ngspice") is None, reason=HOW_TO_INSTALL)
 

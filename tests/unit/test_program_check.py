@@ -18,7 +18,9 @@ from openknead.programs.limits import DEFAULTS, Limits
 from openknead.programs.lines import Lines
 from openknead.programs.model import Program
 from openknead.programs.text import dump
-from programs_support import CALVES, built_in, document_maker, files, firmware, programs, stages
+from programs_support import CALVES, built_in, files, firmware, programs, stages
+
+from docs import generate
 
 SLOW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -295,7 +297,6 @@ def test_the_programs_of_the_firmware_can_all_be_followed() -> None:
 
 
 def test_tables_and_defaults_are_the_firmwares() -> None:
-    generate = document_maker()
     generate.load()
     program, library = firmware("program"), firmware("library")
     assert (table.STAGES_MAX, table.NAME_MAX, table.TOTAL_MAX_S, table.PERIOD_MIN_S) == (
