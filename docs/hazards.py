@@ -128,8 +128,8 @@ def _value(name: str) -> str:
 
 def figures(_schema: ModuleType) -> str:
     figures = measured().get("figures", {})
-    rows = [(code(name), _value(name), _aim(figure)) for name, figure in figures.items()]
-    return table(("figure", "measured", "aim"), rows)
+    rows = [(code(name), _value(name), _aim(figure), figure["measured"]) for name, figure in figures.items()]
+    return table(("figure", "measured", "aim", "on"), rows)
 
 
 def _aim(figure: dict[str, Any]) -> str:
@@ -137,14 +137,15 @@ def _aim(figure: dict[str, Any]) -> str:
 
 
 def run(_schema: ModuleType) -> str:
-    run = measured()
-    if not run:
+    if not measured():
         return "Not measured yet.\n"
-    played = run.get("campaign", {"points": 0, "sessions": 0, "session_h": 0})
-    return (
-        f"Measured {run['measured']}, MicroPython {', '.join(run['micropython'])}; {played['points']} points "
-        f"of operation a failure, {played['sessions']} sessions without one ({played['session_h']} h).\n"
-    )
+    text = f"On emulated Picos with MicroPython {', '.join(measured()['micropython'])}"
+    if played := measured().get("campaign"):
+        text += (
+            f"; on the simulated board, {played['measured']}: {played['points']} points of operation a "
+            f"failure, {played['sessions']} sessions without one ({played['session_h']} h)"
+        )
+    return text + ".\n"
 
 
 def fault_matrix(_schema: ModuleType) -> str:

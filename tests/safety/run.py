@@ -117,12 +117,21 @@ def of_mutants() -> Measured:
 
 
 def as_figure(name: str, value: float | str) -> dict[str, Any]:
-    """A figure as build/bench.json has them, with the rule of its aim; a missing value with `why`."""
+    """A figure of today, in the form of build/bench.json with its aim's rule; `why`: there is no value."""
     figure = FIGURES[name]
     known: dict[str, Any] = {"value": value, "unit": figure.unit, "aim": figure.aim, "rule": figure.rule}
     if isinstance(value, str):
         known |= {"value": None, "why": value}
-    return known | {"peer": None, "ratio": None}
+    return known | {"measured": datetime.date.today().isoformat(), "peer": None, "ratio": None}
+
+
+def figures_before() -> dict[str, dict[str, Any]]:
+    """Those of earlier runs, each with its day: on this machine, else as the documents quote them."""
+    if TARGET.exists():
+        found: dict[str, dict[str, Any]] = json.loads(TARGET.read_text())
+    else:
+        found = json.loads(QUOTED.read_text(encoding="utf-8"))["figures"] if QUOTED.exists() else {}
+    return found
 
 
 def missed(figures: dict[str, dict[str, Any]]) -> list[str]:
@@ -179,11 +188,13 @@ def main() -> int:
         else:
             measured |= of_tests(part, options.long)
     # Read this late: other parts may have been measured at the same time.
-    kept = json.loads(TARGET.read_text()) if TARGET.exists() else {}
-    for name in FIGURES:
-        before = kept.get(name, {"value": None, "why": "not measured yet"})
-        measured.setdefault(name, before["why"] if before["value"] is None else before["value"])
-    figures = {name: as_figure(name, measured[name]) for name in FIGURES}
+    before = figures_before()
+    figures = {
+        name: as_figure(name, measured.get(name, "not measured yet"))
+        if name in measured or name not in before
+        else before[name]
+        for name in FIGURES
+    }
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(json.dumps(figures, indent=1) + "\n")
     for name, figure in figures.items():
@@ -202,13 +213,9 @@ def main() -> int:
 def quote(figures: dict[str, dict[str, Any]], played: dict[str, Any] | None) -> None:
     """Write what the documents quote. played: the campaign; None: the one before still counts."""
     quoted = json.loads(QUOTED.read_text(encoding="utf-8")) if QUOTED.exists() else {}
-    quoted |= {
-        "measured": datetime.date.today().isoformat(),
-        "micropython": micropythons(),
-        "figures": figures,
-    }
+    quoted |= {"micropython": micropythons(), "figures": figures}
     if played:
-        quoted["campaign"] = played
+        quoted["campaign"] = {"measured": datetime.date.today().isoformat(), **played}
     QUOTED.write_text(json.dumps(quoted, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{QUOTED.relative_to(ROOT)}: written; docs/generate.py puts it into the documents")
 
