@@ -11,7 +11,11 @@ POWER_ON = pytest.importorskip(
     "openknead_sim.emulator.pico", reason="pip install 'openknead[emulator]'"
 ).ResetCause.POWER_ON
 
-pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.xdist_group("emulator"),
+    pytest.mark.timeout(1200),  # a start takes a minute, on a slow and busy machine three
+]
 
 LEVEL_1_OPM = 1000
 RUNNING = {"RUN_REQ": False, "MOT_PWM": False, "MOT_PH": True}  # which pins are plain output low

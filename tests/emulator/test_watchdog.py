@@ -13,7 +13,11 @@ from openknead_sim.rpc import RpcError
 
 pytest.importorskip("openknead_sim.emulator.pico", reason="pip install 'openknead[emulator]'")
 
-pytestmark = [pytest.mark.emulator, pytest.mark.xdist_group("emulator")]
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.xdist_group("emulator"),
+    pytest.mark.timeout(1200),  # a start takes a minute, on a slow and busy machine three
+]
 
 long = pytest.mark.emulator_long
 MOTOR_PINS = ("RUN_REQ", "MOT_PWM", "MOT_PH")
