@@ -12,6 +12,5 @@ sys.pycache_prefix = str(HERE.parents[1] / "build" / "pycache")  # firmware/ is 
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "firmware")]
 
 micropython = ModuleType("micropython")
-micropython.const = lambda value: value  # type: ignore[attr-defined]
-micropython.heap_lock = micropython.heap_unlock = lambda: None  # type: ignore[attr-defined]
+vars(micropython).update(const=lambda value: value, heap_lock=lambda: None, heap_unlock=lambda: None)
 sys.modules["micropython"] = micropython

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -111,18 +112,14 @@ class Finder(importlib.abc.MetaPathFinder):
 def heap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heap]:
     """`support` and the checked firmware behind it may be imported."""
     made = Heap()
-    ours = {name for name in sys.modules if name.partition(".")[0] in ("massager", "support")}
-    for name in ours:
-        monkeypatch.delitem(sys.modules, name)
     micropython = ModuleType("micropython")
     vars(micropython).update(const=lambda value: value, heap_lock=made.lock, heap_unlock=made.unlock)
-    monkeypatch.setitem(sys.modules, "micropython", micropython)
     monkeypatch.setattr(sys, "meta_path", [Finder(made), *sys.meta_path])
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "firmware"))
-    yield made
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("massager", "support")]:
-        if name not in ours:
+    with patch.dict(sys.modules, {"micropython": micropython}):  # takes away what was imported, too
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("massager", "support")]:
             del sys.modules[name]
+        yield made
 
 
 def any_settings(table: Any, rng: random.Random) -> dict[str, Any]:
