@@ -17,7 +17,7 @@ TICK_MS = const(10)
 SLOW_MS = const(40)  # the supply's turn comes with every fourth tick
 
 STALL_DEMAND_OPM = const(500)  # below it, soft start and ramp-down are not judged
-TURNING_MA = const(1000)  # a motor that draws less and has two thirds of its back-EMF turns, whatever …
+TURNING_MA = const(1000)  # a motor that draws less turns, if its back-EMF says so; one that stands draws more
 LIMITED_TICKS = const(100)  # the current limiter comes and goes with the stroke: reported for a second
 DRIVEN_MV = const(200)  # voltage above back-EMF by so much must draw current
 ASLEEP_MA = const(150)  # the current sense of a driver that sleeps reads nothing
@@ -154,7 +154,10 @@ class Safety:
                     bad |= _RUNAWAY
             else:
                 self._caught = True
-                if demand >= STALL_DEMAND_OPM and rate * 3 < demand:
+                # A tach of one pulse a turn needs a quarter of a second to tell; the back-EMF tells at once.
+                if demand >= STALL_DEMAND_OPM and (
+                    rate * 3 < demand or (sense.current_ma > TURNING_MA and sense.emf_opm * 3 < demand)
+                ):
                     bad |= _STALL
             if sense.current_ma < _NO_CURRENT_MA and drive.voltage_mv > drive.bemf_mv + DRIVEN_MV:
                 bad |= _CURRENT_SENSOR

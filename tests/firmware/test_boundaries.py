@@ -148,6 +148,27 @@ def test_a_stall_is_judged_from_500_opm_of_demand():
         assert watched.until_fault() == expected, demand
 
 
+def test_a_stall_is_judged_by_the_back_emf_too_once_the_motor_draws_1_a():
+    """A late pulse of the tach, or one of its noise, does not make the time anew."""
+    for current_ma, emf_opm, expected in (
+        (1_001, 499, ("stall", 21)),
+        (1_001, 500, None),
+        (1_000, 0, None),
+    ):
+        watched = settled()
+        watched.sense.current_ma = current_ma
+        watched.sense.emf_opm = emf_opm
+        assert watched.until_fault() == expected, (current_ma, emf_opm)
+    watched.drive.demand_opm = 499
+    watched.sense.rate_opm, watched.sense.current_ma = 400, 2_000
+    assert watched.until_fault() is None
+    watched.drive.demand_opm = 500
+    watched.sense.rate_opm = 501  # too fast: the drive brakes, and the back-EMF cannot be told
+    assert watched.until_fault() is None
+    watched.sense.rate_opm = 500
+    assert watched.until_fault() == ("stall", 21)
+
+
 def test_a_motor_that_turns_by_voltage_and_current_is_no_stall():
     for current_ma, emf_opm, name in (
         (19, 1_001, "current_sensor"),  # nothing is connected

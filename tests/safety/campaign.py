@@ -69,9 +69,14 @@ class Summary:
 
 @dataclass
 class Report:
-    """What a campaign came to; problems: a line for each trial or session that was not as it must be."""
+    """What a campaign came to.
+
+    nearest_ms: by fault, the longest that its cause lasted in a session without one, ms; problems: a line for
+    each trial or session that was not as it must be.
+    """
 
     rows: list[Summary] = field(default_factory=list)
+    nearest_ms: dict[str, int] = field(default_factory=dict)
     sessions: int = 0
     session_s: float = 0.0
     false_alarms: int = 0
@@ -99,6 +104,7 @@ class Report:
             "points": points,
             "sessions": self.sessions,
             "session_h": round(self.session_s / 3600, 1),
+            "nearest_ms": dict(sorted(self.nearest_ms.items())),
             "rows": [row.as_row() for row in self.rows],
         }
 
@@ -147,6 +153,8 @@ def run(cases: Sequence[Case], points: int, sessions: int, seed: int = 1) -> Rep
             report.sessions += 1
             report.session_s += calm.ran_s
             report.false_alarms += bool(calm.alarms)
+            for name, ms in calm.nearest_ms.items():
+                report.nearest_ms[name] = max(report.nearest_ms.get(name, 0), ms)
     return report
 
 
@@ -175,6 +183,8 @@ def show(report: Report) -> None:
             f"told {row.told_ms:7.1f} of {row.case.within_ms} ms  {off:28} {names}"
         )
     print(f"{report.sessions} sessions, {report.session_s / 3600:.1f} h: {report.false_alarms} false alarms")
+    for name, ms in sorted(report.nearest_ms.items()):
+        print(f"  {name:20} was about to come for {ms} ms")
 
 
 def main() -> int:

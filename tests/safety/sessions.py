@@ -17,7 +17,7 @@ from openknead_sim.plant import PARAMS, Hand, Params, PointsHand, StrokeHand, sp
 from openknead_sim.rpc import RpcError
 from openknead_sim.scenario_file import Scenario
 from openknead_sim.stage import Stage
-from openknead_sim.virtual import NotRunning
+from openknead_sim.virtual import NotRunning, VirtualBoard
 
 LENGTHS_S = ((0.80, 10, 60), (0.15, 60, 300), (0.05, 300, 900))  # share, from, to
 LEAST_CHARGE = 0.16  # 10.6 V; a long session takes 0.15 of it
@@ -28,15 +28,36 @@ BUSY = ("status", "hello", "settings.list", "selftest", "schema")
 
 @dataclass
 class Calm:
-    """What a session came to. alarms: what was complained of, empty as it should be; ran_s: its length."""
+    """What a session came to.
+
+    alarms: what was complained of, empty as it should be; ran_s: its length; nearest_ms: by fault, the
+    longest that its cause lasted without a break, 0 left out.
+    """
 
     seed: int
     ran_s: float = 0.0
     alarms: list[str] = field(default_factory=list)
+    nearest_ms: dict[str, int] = field(default_factory=dict)
 
     def line(self) -> str | None:
         """What was wrong, with the seed that repeats it; None when all was right."""
         return f"session, seed {self.seed}: {'; '.join(self.alarms)}" if self.alarms else None
+
+
+def _watch_debouncing(board: VirtualBoard, longest_ms: dict[str, int]) -> None:
+    """Keep how far the firmware's timers of faults come: how near it was to a false alarm."""
+    assert board.sandbox is not None
+    safety = board.sandbox.module("massager.safety").Safety
+    fault_name = board.sandbox.module("massager.faults").fault_name
+    judge = safety._judge
+
+    def watched(self: Any, code: int, bad: bool, elapsed_ms: int) -> None:
+        judge(self, code, bad, elapsed_ms)
+        if bad:
+            name = fault_name(code)
+            longest_ms[name] = max(longest_ms.get(name, 0), self._timers_ms[code])
+
+    safety._judge = watched
 
 
 class Person:
@@ -60,6 +81,7 @@ class Person:
             Flash(used_flash()),
         )
         self.board = self.stage.board
+        _watch_debouncing(self.board, self.calm.nearest_ms)
         self.busy = rng.random() < 0.25
         self.local = rng.random() < 0.4
         self.acts = [

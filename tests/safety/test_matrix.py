@@ -24,6 +24,10 @@ def test_failure_is_detected_in_time_and_by_its_name(name: str) -> None:
     assert [play(BY_NAME[name], seed).line() for seed in POINTS] == [None] * len(POINTS)
 
 
+def test_a_shaft_that_creeps_on_to_one_more_pulse_of_the_tach_is_off_in_time() -> None:
+    assert play(BY_NAME["shaft braked"], 18).line() is None
+
+
 @pytest.mark.parametrize("seed", SESSIONS)
 def test_no_alarm_where_nothing_fails(seed: int) -> None:
     assert use(seed, longest_s=60.0).alarms == []
