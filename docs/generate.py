@@ -101,6 +101,10 @@ def faults(schema: ModuleType) -> str:
     return table(head, rows)
 
 
+def near_alarms(schema: ModuleType) -> str:
+    return hazards.near_alarms({f["name"]: f["debounce_ms"] for f in items(schema, "faults")})
+
+
 def _threshold(value: int | str | None, unit: str) -> str:
     if value is None or value == 0:
         return "–"
@@ -459,6 +463,7 @@ TABLES = {
     "safety_run": hazards.run,
     "safety_figures": hazards.figures,
     "fault_matrix": hazards.fault_matrix,
+    "near_alarms": near_alarms,
     "guide_questions": guide_questions,
     "guide_stop": guide_stop,
     "guide_areas": guide_areas,

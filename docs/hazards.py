@@ -158,6 +158,13 @@ def fault_matrix(_schema: ModuleType) -> str:
     return table(("failure", "reported", "right", "motor off, ms", "told, ms"), rows)
 
 
+def near_alarms(after_ms: dict[str, int]) -> str:
+    """How near sound use came to each fault; after_ms: how long the cause of each must last, by its name."""
+    longest_ms = measured().get("campaign", {}).get("nearest_ms", {})
+    rows = ((code(name), ms, after_ms[name]) for name, ms in longest_ms.items())
+    return table(("fault", "its cause lasted at most, ms", "it comes after, ms"), rows)
+
+
 def missing(faults: Sequence[str]) -> list[str]:
     """What the safety case names and does not exist, and which of the faults stand in no hazard."""
     found = []

@@ -58,7 +58,7 @@ _STOPPED = "once the motor is off, which ends the cause"
 FAULTS = (
     (
         OVER_CURRENT, "over_current", "motor current",
-        "mA", "current_limit_ma", 2600, 0, 20, CUT,
+        "mA", "current_limit_ma", 2600, 0, 10, CUT,
         "Press less hard. If it trips without load, look for a blocked mechanism or a short in the motor.",
         _GONE,
         "Below the 2.9 A at which the driver carrier limits; motors considered stall at up to 5.5 A.",

@@ -96,7 +96,7 @@ def settled(motor_on=True, cells=0):
 
 def test_the_limits_that_are_judged_in_every_tick():
     for bad, good, name, ticks in (
-        ({"fast_ma": 2_601}, {"fast_ma": 2_600}, "over_current", 3),
+        ({"fast_ma": 2_601}, {"fast_ma": 2_600}, "over_current", 2),
         ({"current_ma": 19}, {}, None, 0),  # little voltage above back-EMF: little current is right
         ({"rate_opm": 499, "current_ma": 1_000}, {"rate_opm": 500}, "stall", 21),
         ({"rate_opm": 2_751}, {"rate_opm": 2_750}, "runaway", 16),
@@ -646,7 +646,7 @@ def test_only_low_memory_lets_the_motor_run_down():
 def test_the_table_has_the_numbers_of_the_design():
     """name: limit, fault, hysteresis, debounce in ms; the codes count from 1 in this order."""
     assert [row[1:2] + row[4:8] for row in faults.FAULTS] == [
-        ("over_current", "current_limit_ma", 2_600, 0, 20),
+        ("over_current", "current_limit_ma", 2_600, 0, 10),
         ("stall", None, None, 0, 200),
         ("motor_hot", 800, 900, 50, 200),
         ("driver_hot", 850, 1_000, 50, 200),

@@ -140,7 +140,7 @@ CASES = (
          then="stop", moments=("ramping", "steady")),
     Case("current sense at ground", "current_short", ("current_sensor",), 1_700, "ground", off_ms=1_600,
          since=_after(0.3)),
-    Case("current sense at the rail, driven", "current_short", ("over_current",), 140, "rail", off_ms=30),
+    Case("current sense at the rail, driven", "current_short", ("over_current",), 130, "rail", off_ms=25),
     Case("current sense at the rail, idle", "current_short", ("over_current",), 140, "rail", state="idle"),
     Case("current sense off upwards, idle", "current_drift", ("current_sensor", "over_current"), 700,
          (0.25, 3.3), state="idle"),
