@@ -51,9 +51,10 @@ def overview(_schema: ModuleType) -> str:
     rows = []
     for hazard in case()["hazard"]:
         used = _layers_of(hazard)
+        built = sum(not layer.get("drawn") for layer in case()["layer"] if layer["title"] in used)
         none = len(hazard["no_layer"])
         link = f"[{hazard['title']}](#{anchor(hazard['title'])})"
-        rows.append((link, len(used), ", ".join(used), len(hazard["one_layer"]), none or "–"))
+        rows.append((link, built, ", ".join(used), len(hazard["one_layer"]), none or "–"))
     return table(
         (
             "hazard",

@@ -111,18 +111,6 @@ def fields(rig):
     return items
 
 
-@pytest.mark.parametrize("micropython", ["1.24.1", pytest.param("1.20.0", marks=pytest.mark.emulator_long)])
-def test_ctrl_c_stops_the_motor_and_leaves_a_repl(boards, micropython):
-    rig = boards.get(micropython)
-    assert rig.host.call("hello")["sim"] is False
-    start(rig)
-    before = rig.pico.now_us
-    rig.pico.interrupt()
-    assert rig.pico.now_us - before < 50_000
-    assert_guarded(rig)
-    assert rig.pico.exec("print('at your service')") == "at your service\n"
-
-
 @pytest.mark.emulator_long
 def test_soft_reset_with_the_motor_running_takes_the_pins_low(boards):
     rig = boards.get()

@@ -33,6 +33,13 @@ def test_code_prints_and_raises_through_the_repl(pico):
         pico.exec("1 // 0")
 
 
+def test_all_emulated_boards_are_one_workers(request):
+    """Else each worker starts a Pico of its own for the tests that share one."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("only with --dist loadgroup")
+    assert request.node.nodeid.endswith("@emulator")
+
+
 def test_time_passes_exactly(pico):
     before = pico.now_us
     pico.run_us(1234)

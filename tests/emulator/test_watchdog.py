@@ -263,6 +263,23 @@ def test_driver_fault_turns_the_pwm_off_within_100_us(boards, record_property):
     rig.host.call("fault.clear")
 
 
+def assert_ctrl_c_stops_the_motor(rig):
+    """Within 50 ms every motor pin is taken back and driven low, and stays so while the shaft runs down."""
+    before_us = rig.pico.now_us
+    rig.pico.interrupt()
+    assert rig.pico.now_us - before_us < 50_000
+    assert rig.motor_pins() == dict.fromkeys(MOTOR_PINS, True)
+    rig.pico.run_until(lambda: rig.plant.rate_opm < 10, 1e6, "standstill", step_us=10_000)
+    assert rig.motor_pins() == dict.fromkeys(MOTOR_PINS, True)
+
+
+def test_ctrl_c_stops_the_motor_and_leaves_a_repl(boards):
+    rig = boards.get()  # the last test with it: it is left at the prompt, and the next one would start anew
+    start(rig)
+    assert_ctrl_c_stops_the_motor(rig)
+    assert rig.pico.exec("print('at your service')") == "at your service\n"
+
+
 @long
 @pytest.mark.parametrize("micropython", ["1.24.1", "1.20.0"])
 def test_driver_fault_turns_the_pwm_off_wherever_in_the_tick_it_comes(boards, micropython, record_property):
@@ -278,6 +295,38 @@ def test_driver_fault_turns_the_pwm_off_wherever_in_the_tick_it_comes(boards, mi
         assert rig.host.call("fault.clear") == {"cleared": "driver_fault"}
     record_property("driver_fault_edge_us", round(max(took_us), 1))
     assert max(took_us) <= 100
+
+
+@long
+@pytest.mark.parametrize(
+    ("figure", "failure", "fault", "settle_ms", "aim_ms"),
+    [
+        ("overcurrent_off_pico_ms", "shorted_fet", "over_current", 0, 30),
+        ("stall_off_pico_ms", "blocked", "stall", 800, 500),
+    ],
+)
+def test_motor_is_off_in_time_wherever_in_the_tick_it_comes(
+    boards, record_property, figure, failure, fault, settle_ms, aim_ms
+):
+    rig = boards.make(replace=modules())
+    boards.ready(rig)
+    pico, plant = rig.pico, rig.plant
+    took_ms = []
+    for phase_us in range(0, 10_000, 2111):
+        start(rig)
+        rig.run_ms(settle_ms)
+        pico.run_us(phase_us)
+        began_us = pico.now_us
+        setattr(plant, failure, True)
+        pico.run_until(lambda: high_pins(rig) == [], 2000 * aim_ms, "motor off", step_us=100)
+        took_ms.append((pico.now_us - began_us) / 1000)
+        setattr(plant, failure, False)
+        pico.run_until(lambda: plant.rate_opm < 50, 2e6, "standstill", step_us=10_000)
+        rig.run_ms(300)  # the tach knows it, and that the shorted transistor's leap is over
+        assert rig.host.call("fault.clear") == {"cleared": fault}
+        assert {breach.promise for breach in boards.breaches()} <= {"rate"}  # the transistor's
+    record_property(figure, round(max(took_ms), 1))
+    assert max(took_ms) <= aim_ms, took_ms
 
 
 @long
@@ -348,9 +397,8 @@ def test_ctrl_c_leaves_a_repl_that_the_watchdog_lets_live(boards, micropython):
     boards.ready(rig)
     start(rig)
     assert is_guarded(rig)
-    rig.pico.interrupt()
+    assert_ctrl_c_stops_the_motor(rig)
     assert not is_guarded(rig)
-    assert rig.motor_pins() == dict.fromkeys(MOTOR_PINS, True)
     rig.run_ms(3000)
     assert rig.pico.exec("print('alive')") == "alive\n"
     assert resets == []
