@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import functools
+import importlib
 import json
 import re
 import sys
@@ -46,9 +47,8 @@ def load() -> ModuleType:
     folder = str(ROOT / "firmware")
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    from massager import methods, schema  # noqa: F401 (methods add their own table to the schema)
-
-    return schema
+    importlib.import_module("massager.methods")  # they add their own table to the schema
+    return importlib.import_module("massager.schema")
 
 
 class FirmwareFiles:
@@ -289,7 +289,8 @@ PROGRAMS = ROOT / "firmware" / "massager" / "programs"
 @functools.cache
 def built_in(name: str) -> dict[str, Any]:
     """A program that is built in, as its file has it."""
-    return json.loads((PROGRAMS / f"{name}.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((PROGRAMS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def programs(schema: ModuleType) -> str:

@@ -178,7 +178,7 @@ def missing(faults: Sequence[str]) -> list[str]:
                 found.append(f"{hazard['name']}: no layer {control['layer']}")
             found += [f"{hazard['name']}: no {place}" for place in control["code"] if not _is_there(place)]
             found += [f"{hazard['name']}: no {test}" for test in control["tests"] if not _is_there(test)]
-            for key, known in (("figures", measured().get("figures")), ("failures", _failures())):
+            for key, known in (("figures", measured().get("figures", {})), ("failures", _failures())):
                 names = control.get(key, ()) if known else ()  # what was measured names what there is
                 found += [f"{hazard['name']}: no figure {name}" for name in names if name not in known]
     return found

@@ -158,8 +158,8 @@ def _first_sentence(command: click.Command) -> str:
 def exit_code_rows() -> list[Row]:
     """What the exit codes mean, from the text that `knead --help` shows."""
     text = " ".join((cli.__doc__ or "").partition("Exit codes:")[2].split()).rstrip(".")
-    rows = [tuple(part.split(" ", 1)) for part in text.split(" · ")]
-    assert all(len(row) == 2 and row[0].isdigit() for row in rows), rows
+    rows: list[Row] = [part.split(" ", 1) for part in text.split(" · ")]
+    assert all(len(row) == 2 and str(row[0]).isdigit() for row in rows), rows
     return rows
 
 
@@ -175,7 +175,7 @@ def error_classes() -> list[type[errors.OpenKneadError]]:
     return sorted(found, key=lambda cls: (-cls.code, cls.__name__))
 
 
-def _subclasses(cls: type) -> Iterator[type]:
+def _subclasses(cls: type[errors.OpenKneadError]) -> Iterator[type[errors.OpenKneadError]]:
     for child in cls.__subclasses__():
         if child.__module__.startswith("openknead."):
             yield child

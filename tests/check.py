@@ -48,7 +48,7 @@ def layout() -> Result:
     return python("-m", "ruff", "format", "--quiet", "--diff", ".")
 
 
-def host_and_simulator_types() -> Result:
+def python_types() -> Result:
     return python("-m", "mypy")
 
 
@@ -113,7 +113,7 @@ def documents() -> Result:
 CHECKS: tuple[tuple[str, Callable[[], Result]], ...] = (
     ("ruff: lint", lint),
     ("ruff: format", layout),
-    ("mypy: host and simulator, strict", host_and_simulator_types),
+    ("mypy: host, simulator, hardware, documents, strict", python_types),
     ("mypy: firmware against the Pico's stubs", firmware_types),
     ("mpy-cross: every firmware file", firmware_compiles),
     ("documents are what tables and commands say", documents),

@@ -23,6 +23,12 @@ def ohm(value: str) -> float:
     return float(f"{whole}.{rest or 0}") * {None: 1.0, "k": 1e3, "M": 1e6}[unit]
 
 
+def _two(part: Any) -> Pair:
+    """The nets of a part with two legs."""
+    one, two = part.nets.values()
+    return one, two
+
+
 class Network:
     """The resistors of one build (parts: the design's rows), with contacts closed and resistors added."""
 
@@ -35,16 +41,14 @@ class Network:
     ) -> None:
         here = [part for part in parts if build in part.builds]
         self.nets = {net for part in here for net in part.nets.values()}
-        shorts = [pair for part in here if part.kind in SHORTS for pair in [tuple(part.nets.values())]]
+        shorts = [_two(part) for part in here if part.kind in SHORTS]
         self._same: dict[str, str] = {}
         for one, two in [*shorts, *closed]:
             self._same[self._root(one)] = self._root(two)
+        resistors = [(*_two(part), ohm(part.value)) for part in here if part.kind == "resistor"]
         self._resistors = [
-            (*map(self._root, part.nets.values()), ohm(part.value))
-            for part in here
-            if part.kind == "resistor"
+            (self._root(one), self._root(two), value) for one, two, value in (*resistors, *added)
         ]
-        self._resistors += [(self._root(one), self._root(two), value) for one, two, value in added]
 
     def _root(self, net: str) -> str:
         while net in self._same:

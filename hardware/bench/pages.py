@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -55,7 +56,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def tables(parts: list[Any], p: Parameters) -> dict[str, Callable[[], str]]:
     """Every table by name."""
     found: dict[str, Callable[[], str]] = {
-        f"wiring_{step}": lambda s=step: wiring(parts, s) for step in WIRING
+        f"wiring_{step}": functools.partial(wiring, parts, step) for step in WIRING
     }
     found["soldering"] = lambda: soldering(parts)
     found["ohms"] = lambda: _both(lambda build: readings.ohms(parts, build), "between")
