@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,26 +28,33 @@ STEPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (  # what it shows, file, 
 )
 
 
+def step(command: Sequence[str]) -> tuple[bool, str, float]:
+    """Do one: whether it passed, what it said, how long it took in s."""
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return done.returncode == 0, done.stdout + done.stderr, time.monotonic() - began
+
+
 def main() -> int:
     """Run all steps; the exit code."""
     parser = argparse.ArgumentParser(description="All hardware checks.")
     parser.add_argument("--quick", action="store_true", help="of ngspice the reference corner alone")
     quick = parser.parse_args().quick
-    failed = 0
-    for what, file, checking in STEPS:
-        arguments = ("--quick",) if quick and file == SPICE else checking
-        began = time.monotonic()
-        module = file.removesuffix(".py").replace("/", ".")
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True
+    commands = [
+        (
+            sys.executable,
+            *("-m", file.removesuffix(".py").replace("/", ".")),
+            *(("--quick",) if quick and file == SPICE else checking),
         )
-        passed = done.returncode == 0
-        print(f"{'ok    ' if passed else 'FAILED'}  {what}  ({time.monotonic() - began:.1f} s)", flush=True)
-        if not passed:
-            failed += 1
-            print(
-                "\n".join("        " + line for line in (done.stdout + done.stderr).splitlines()), flush=True
-            )
+        for _, file, checking in STEPS
+    ]
+    failed = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (what, _, _), (passed, said, seconds) in zip(STEPS, pool.map(step, commands), strict=True):
+            print(f"{'ok    ' if passed else 'FAILED'}  {what}  ({seconds:.1f} s)", flush=True)
+            if not passed:
+                failed += 1
+                print("\n".join("        " + line for line in said.splitlines()), flush=True)
     return 1 if failed else 0
 
 

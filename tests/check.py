@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,16 +121,22 @@ CHECKS: tuple[tuple[str, Callable[[], Result]], ...] = (
 )
 
 
+def timed(named: tuple[str, Callable[[], Result]]) -> tuple[str, Result, float]:
+    """Do one; how long it took, in s, comes last."""
+    name, check = named
+    began = time.monotonic()
+    return name, check(), time.monotonic() - began
+
+
 def main() -> int:
     """Run all checks; the exit code."""
     failed = []
-    for name, check in CHECKS:
-        began = time.monotonic()
-        passed, said = check()
-        print(f"{'ok    ' if passed else 'FAILED'}  {name}  ({time.monotonic() - began:.1f} s)", flush=True)
-        if not passed:
-            failed.append(name)
-            print("\n".join("        " + line for line in said.splitlines()), flush=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each is processes of its own
+        for name, (passed, said), seconds in pool.map(timed, CHECKS):
+            print(f"{'ok    ' if passed else 'FAILED'}  {name}  ({seconds:.1f} s)", flush=True)
+            if not passed:
+                failed.append(name)
+                print("\n".join("        " + line for line in said.splitlines()), flush=True)
     if failed:
         print(f"{len(failed)} of {len(CHECKS)} checks failed: {'; '.join(failed)}")
         return 1

@@ -55,6 +55,8 @@ class Circuit:
         self.levels = cache(self._levels)
         self.pins = cache(self._pins)
         self.of = cache(self._of)
+        self.between = cache(self._between)
+        self.has_supply = cache(self._has_supply)
         self.net: dict[tuple[str, str], str] = {}
         same = _joined([*joins, *self._links(netlist)])
         for name, pins in netlist.items():
@@ -90,7 +92,13 @@ class Circuit:
         """References of a kind of part."""
         return [ref for ref, (k, _) in self.fits.items() if k == kind]
 
-    def between(self, kind: str, one: str, two: str) -> float | None:
+    def _has_supply(self, ref: str) -> bool:
+        """Whether both supply pins of a chip are where they belong."""
+        pins = self.pins(ref)
+        plus, minus = pins.get("VCC", pins.get("VDD")), pins.get("GND", pins.get("VSS"))
+        return plus == self.named(V33) and minus == self.named(GND)
+
+    def _between(self, kind: str, one: str, two: str) -> float | None:
         """Value of the first two-terminal part of a kind between two nets, None when there is none."""
         for ref in self.of(kind):
             if {self.at(ref, "1"), self.at(ref, "2")} == {one, two}:

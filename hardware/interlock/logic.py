@@ -136,12 +136,6 @@ class Machine:
             volts = settled
         return volts
 
-    def _alive(self, ref: str) -> bool:
-        """Whether both supply pins of a chip are where they belong."""
-        pins = self.circuit.pins(ref)
-        plus, minus = pins.get("VCC", pins.get("VDD")), pins.get("GND", pins.get("VSS"))
-        return plus == self.circuit.named(V33) and minus == self.circuit.named(GND)
-
     def _memory(self, powered: bool) -> set[tuple[str, Level]]:
         """Outputs that depend on what has been."""
         c = self.circuit
@@ -150,17 +144,17 @@ class Machine:
             return outputs
         for ref in c.of("74HC74"):
             for half in "12":
-                level = self.latches.get(ref + half, X) if self._alive(ref) else X
+                level = self.latches.get(ref + half, X) if c.has_supply(ref) else X
                 outputs.add((c.pins(ref)[half + "Q"], level))
         for ref in c.of("74HC123"):
             for half in "12":
                 level = 1 if self.left_steps.get(ref + half, 0) > 0 else 0
-                if ref + half in self.unknown_pulse or not self._alive(ref):
+                if ref + half in self.unknown_pulse or not c.has_supply(ref):
                     level = X
                 outputs.add((c.pins(ref)[half + "Q"], level))
         for ref in c.of("supervisor"):
             level = 1 if self.since_power >= RESET_STEPS else 0
-            outputs.add((c.pins(ref)["nRST"], level if self._alive(ref) else X))
+            outputs.add((c.pins(ref)["nRST"], level if c.has_supply(ref) else X))
         return outputs
 
     def _gates(self, volts: dict[str, tuple[float, float]], powered: bool) -> set[tuple[str, Level]]:
@@ -172,7 +166,7 @@ class Machine:
             for half in "12":
                 levels = [self._level(volts, pins[half + letter]) for letter in "ABCD"]
                 level = 0 if 0 in levels else X if X in levels else 1
-                outputs.add((pins[half + "Y"], level if self._alive(ref) else X))
+                outputs.add((pins[half + "Y"], level if c.has_supply(ref) else X))
         for ref in c.of("npn"):
             pins = c.pins(ref)
             low, high = volts.get(pins["B"], (0.0, 0.0))
