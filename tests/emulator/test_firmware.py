@@ -171,7 +171,8 @@ def test_remote_start_needs_mode_held_and_survives_power_off(boards):
     boards.ready(rig)
     with pytest.raises(RpcError) as refused:
         rig.host.call("session.start", level=1, run_s=60)
-    assert [r["name"] for r in refused.value.data["refusals"]] == ["remote_disabled"]
+    names = [reason["name"] for reason in refused.value.data["refusals"]]
+    assert names == ["remote_disabled", "not_acknowledged"]
     with rig.held("MODE"):
         rig.run_ms(3100)
     assert rig.host.call("status")["remote_start"] is True
