@@ -221,8 +221,10 @@ class Safety:
 
     def motor_stopped(self):
         """The motor went off: what is only judged while it runs has no lasting cause any more."""
+        sense = self._sense
         self._off_ticks = 0
-        self._coasting_opm = self._sense.rate_opm
+        # In a soft start the tach may not have told yet that the motor turns; the back-EMF has.
+        self._coasting_opm = sense.rate_opm if sense.rate_opm > sense.emf_opm else sense.emf_opm
         for code in _ENDS_WITH_MOTOR:
             self._judge(code, False, TICK_MS)
 

@@ -322,6 +322,19 @@ def test_coasting_only_slows_down():
         assert watched.until_fault(400) == expected
 
 
+def test_coasting_begins_at_the_rate_that_tach_or_back_emf_tells_whichever_is_more():
+    """A stop in a soft start may come before the tach's first pulse."""
+    for rate, emf in ((0, 500), (500, 0)):
+        for again, expected in ((800, None), (801, ("uncommanded_motion", 21))):
+            watched = settled()
+            watched.sense.rate_opm = rate
+            watched.sense.emf_opm = emf
+            watched.safety.motor_stopped()
+            watched.rest()
+            watched.sense.rate_opm = again
+            assert watched.until_fault(400) == expected, (rate, emf)
+
+
 def test_after_five_seconds_off_it_stands():
     for rate, expected in (
         (300, None),

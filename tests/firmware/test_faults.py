@@ -69,7 +69,7 @@ def test_a_motor_that_stands_without_current_is_not_connected():
 def test_a_motor_that_speeds_up_while_off_is_named():
     bench = running()
     bench.call("session.stop")
-    for opm in range(1_540, 4_000, 100):
+    for opm in range(1_540, 4_500, 100):
         spin(bench, opm)
         bench.board.adc_current = 0
         bench.run_ms(10)
