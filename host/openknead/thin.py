@@ -21,12 +21,15 @@ class Thinner:
     def __init__(self) -> None:
         self._seq: int | None = None
         self._number = 0
+        self._every = 1
         self._due = 0  # samples of the device since the last one that was let through
 
     def take(self, params: Any, every: int) -> list[Any] | None:
         """The params of a telemetry notification, None when it is not its turn; every: 1 takes all."""
         if not isinstance(params, list) or not params or not isinstance(params[0], int):
             return None
+        if every != self._every:  # what was held back at the other rate is not lost: the period begins anew
+            self._every, self._due = every, 0
         seq = params[0]
         self._due += every if self._seq is None else (seq - self._seq) & SEQ_MASK
         self._seq = seq

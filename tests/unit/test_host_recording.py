@@ -373,6 +373,15 @@ def test_a_lower_rate_counts_what_it_lost(every: int, lost: set[int]) -> None:
         assert [found[1] for found in taken] == list(range(0, 200 * 50, every * 50))
 
 
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 12)), min_size=1, max_size=8))
+def test_thinning_tells_of_no_loss_when_others_come_and_go(spells: list[tuple[int, int]]) -> None:
+    """spells: at every so manieth sample, for so many samples."""
+    thinner = Thinner()
+    rates = [every for every, count in spells for _ in range(count)]
+    taken = [found[0] for seq, every in enumerate(rates) if (found := thinner.take([seq], every)) is not None]
+    assert taken == list(range(1, len(taken) + 1))
+
+
 # -- the commands -----------------------------------------------------------------------------------------
 
 
