@@ -158,9 +158,9 @@ def _first_sentence(command: click.Command) -> str:
 def exit_code_rows() -> list[Row]:
     """What the exit codes mean, from the text that `knead --help` shows."""
     text = " ".join((cli.__doc__ or "").partition("Exit codes:")[2].split()).rstrip(".")
-    rows: list[Row] = [part.split(" ", 1) for part in text.split(" · ")]
-    assert all(len(row) == 2 and str(row[0]).isdigit() for row in rows), rows
-    return rows
+    rows = [part.split(" ", 1) for part in text.split(" · ")]
+    assert all(len(row) == 2 and row[0].isdigit() for row in rows), rows
+    return [*rows]
 
 
 # -- errors -------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def plant(name: str) -> Begin:
     return lambda board, value: put(board.plant, name, True if value is None else value)
 
 
-def _patch(board: VirtualBoard, module: str, owner: str, name: str, wrap: Callable[[Any], Any]) -> Mend:
+def patch(board: VirtualBoard, module: str, owner: str, name: str, wrap: Callable[[Any], Any]) -> Mend:
     """Put a wrapper around a method of the running firmware; it goes when the firmware starts anew."""
     if board.sandbox is None or not board.powered:
         raise InjectError("no firmware runs: the board has no power")
@@ -234,7 +234,7 @@ def slow_tick(board: VirtualBoard, ms: float) -> Mend:
 
         return slow
 
-    return _patch(board, "massager.app", "App", "tick", wrap)
+    return patch(board, "massager.app", "App", "tick", wrap)
 
 
 def clock_jump(board: VirtualBoard, seconds: float) -> None:
@@ -251,7 +251,7 @@ def crash(board: VirtualBoard, _value: None) -> Mend:
 
         return fail
 
-    return _patch(board, "massager.app", "App", "tick", wrap)
+    return patch(board, "massager.app", "App", "tick", wrap)
 
 
 def session_clock(board: VirtualBoard, which: str) -> Mend:
@@ -263,9 +263,9 @@ def session_clock(board: VirtualBoard, which: str) -> Mend:
     def blind(check: Callable[..., None]) -> Callable[..., None]:
         return lambda safety, motor_on, _period_us: check(safety, motor_on, 0)
 
-    mends = [_patch(board, "massager.session", "Session", "tick", still)]
+    mends = [patch(board, "massager.session", "Session", "tick", still)]
     if which == "both":
-        mends.append(_patch(board, "massager.safety", "Safety", "check", blind))
+        mends.append(patch(board, "massager.safety", "Safety", "check", blind))
     return _all(mends)
 
 
@@ -278,7 +278,7 @@ def drive_runaway(board: VirtualBoard, duty: float) -> Mend:
 
         return far_too_much
 
-    return _patch(board, "massager.drive", "Drive", "step", wrap)
+    return patch(board, "massager.drive", "Drive", "step", wrap)
 
 
 def watchdog(board: VirtualBoard, _value: None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from openknead_sim.emulator import firmware
 from openknead_sim.rpc import RpcError
+from test_firmware import assert_guarded
 
 pytest.importorskip("openknead_sim.emulator.pico", reason="pip install 'openknead[emulator]'")
 
@@ -268,9 +269,7 @@ def assert_ctrl_c_stops_the_motor(rig):
     before_us = rig.pico.now_us
     rig.pico.interrupt()
     assert rig.pico.now_us - before_us < 50_000
-    assert rig.motor_pins() == dict.fromkeys(MOTOR_PINS, True)
-    rig.pico.run_until(lambda: rig.plant.rate_opm < 10, 1e6, "standstill", step_us=10_000)
-    assert rig.motor_pins() == dict.fromkeys(MOTOR_PINS, True)
+    assert_guarded(rig)
 
 
 def test_ctrl_c_stops_the_motor_and_leaves_a_repl(boards):

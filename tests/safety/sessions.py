@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from matrix import used_flash
+from openknead_sim.failures import patch
 from openknead_sim.flash import Flash
 from openknead_sim.plant import PARAMS, Hand, Params, PointsHand, StrokeHand, specimen
 from openknead_sim.rpc import RpcError
@@ -47,17 +48,18 @@ class Calm:
 def _watch_debouncing(board: VirtualBoard, longest_ms: dict[str, int]) -> None:
     """Keep how far the firmware's timers of faults come: how near it was to a false alarm."""
     assert board.sandbox is not None
-    safety = board.sandbox.module("massager.safety").Safety
     fault_name = board.sandbox.module("massager.faults").fault_name
-    judge = safety._judge
 
-    def watched(self: Any, code: int, bad: bool, elapsed_ms: int) -> None:
-        judge(self, code, bad, elapsed_ms)
-        if bad:
-            name = fault_name(code)
-            longest_ms[name] = max(longest_ms.get(name, 0), self._timers_ms[code])
+    def watched(judge: Any) -> Any:
+        def judge_and_keep(self: Any, code: int, bad: bool, elapsed_ms: int) -> None:
+            judge(self, code, bad, elapsed_ms)
+            if bad:
+                name = fault_name(code)
+                longest_ms[name] = max(longest_ms.get(name, 0), self._timers_ms[code])
 
-    safety._judge = watched
+        return judge_and_keep
+
+    patch(board, "massager.safety", "Safety", "_judge", watched)
 
 
 class Person:
