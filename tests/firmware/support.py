@@ -10,6 +10,7 @@ import massager
 from massager import library, rpc
 from massager.app import App
 from massager.buttons import MODE
+from massager.panel import LEAD_MS
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, PERIOD_MS, REFERENCE
 
 TICK_US = 10_000
@@ -291,7 +292,7 @@ class Bench:
         """Set what wants a press at the device, and press."""
         error = self.call("settings.set", values=values)
         assert error["data"]["name"] == "confirm_needed", error
-        self.run_ms(50)
+        self.run_ms(LEAD_MS)
         self.press(MODE)
 
     def start(self, level=1, run_s=600):
@@ -307,7 +308,7 @@ class Bench:
         self.board.buttons |= button
         self.run_ms(ms)
         self.board.buttons &= ~button
-        self.run_ms(50)
+        self.run_ms(150)
 
     def event_names(self):
         """(name, value) of the events sent so far, oldest first."""

@@ -5,6 +5,7 @@ from massager import session as sessions
 from massager import settings as table
 from massager.buttons import MINUS, MODE, PLUS, STOP
 from massager.confirm import WITHIN_MS
+from massager.panel import LEAD_MS
 from massager.sense import HANDLE, Sense
 from massager.settings import TABLE, Settings
 from support import Bench, BenchBoard
@@ -16,15 +17,15 @@ def outcomes(bench):
     return [value for name, value in bench.event_names() if name == "confirm"]
 
 
-def asked(values=WEAKER, bench=None):
-    """A device that was just asked, and the values from before."""
+def asked(values=WEAKER, bench=None, lead_ms=LEAD_MS):
+    """A device that was asked lead_ms ago, and the values from before."""
     bench = bench or Bench()
     before = dict(bench.app.settings.values)
     error = bench.call("settings.set", values=values)
     assert error["data"]["name"] == "confirm_needed", error
     assert error["data"]["within_s"] == 20
     assert bench.app.settings.values == before
-    bench.run_ms(50)
+    bench.run_ms(lead_ms)
     return bench, before
 
 
@@ -50,14 +51,52 @@ def test_only_the_names_that_want_it_are_named():
     assert sorted(error["data"]["names"]) == ["ntc_beta_k", "pad_sensor"]
 
 
-def test_any_other_button_refuses_and_does_nothing_else():
-    for button in (PLUS, MINUS, STOP):
+def test_any_other_button_calls_it_off_and_does_what_it_always_does():
+    for button, outcome, state in (
+        (PLUS, "refused", sessions.PAUSED),  # it starts, and MODE pauses
+        (MINUS, "refused", sessions.IDLE),
+        (STOP, "refused", sessions.IDLE),
+    ):
         bench, before = asked()
         bench.press(button)
-        bench.press(MODE)  # too late, and what it always does
-        assert outcomes(bench) == ["asked", "refused"], button
+        bench.press(MODE)
+        assert outcomes(bench) == ["asked", outcome], button
         assert bench.app.settings.values == before
-        assert bench.app.session.state == sessions.IDLE
+        assert bench.app.session.state == state
+
+
+def test_a_press_in_its_first_second_was_meant_for_something_else():
+    for ms_before in (20, LEAD_MS - 100):
+        bench, before = asked(lead_ms=ms_before)
+        bench.press(MODE)
+        assert outcomes(bench) == ["asked"]
+        assert bench.app.settings.values == before
+        assert bench.app.selected == "warm-up"
+        bench.run_ms(LEAD_MS)
+        bench.press(MODE)
+        assert outcomes(bench) == ["asked", "applied"]
+
+
+def test_a_host_that_asks_does_not_keep_mode_from_taking_its_permission_away():
+    bench = Bench()
+    bench.board.buttons |= MODE
+    bench.run_ms(1_500)
+    asked(bench=bench)
+    bench.run_ms(1_000)
+    bench.board.buttons &= ~MODE
+    assert not bench.app.settings["remote_start"]
+
+
+def test_a_press_that_outlasts_the_question_does_nothing():
+    bench, before = asked()
+    bench.board.buttons |= MODE
+    bench.run_ms(100)
+    bench.call("settings.reset", names=["area_s"])  # replaced
+    bench.board.buttons &= ~MODE
+    bench.run_ms(100)
+    assert outcomes(bench) == ["asked", "replaced"]
+    assert bench.app.selected == "steady"
+    assert bench.app.settings.values == before
 
 
 def test_mode_held_is_no_agreement():
@@ -76,6 +115,7 @@ def test_a_press_that_began_before_the_question_is_no_answer():
     bench.run_ms(100)
     assert bench.app.settings.values == before
     assert outcomes(bench) == ["asked"]
+    assert bench.app.selected == "warm-up"  # what it was meant for
     bench.press(MODE)
     assert outcomes(bench) == ["asked", "applied"]
 
