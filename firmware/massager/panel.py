@@ -119,11 +119,14 @@ class Panel:
         return _COLOURS[state]
 
     def _scene_now(self):
-        """What a press is meant for, as a number: the state, the faults, and whether a start is possible yet."""
+        """What a press is meant for, as a number: state, faults, and whether the self-test has passed."""
         safety = self._safety
         session = self._session
-        return (safety.more & 255) << 16 | safety.fault << 8 | session.state << 1 | (
-            1 if session.blocks & sessions.SELFTEST else 0
+        return (
+            (safety.more & 255) << 16
+            | safety.fault << 8
+            | session.state << 1
+            | (1 if session.blocks & sessions.SELFTEST else 0)
         )
 
     def _void(self):
@@ -171,7 +174,9 @@ class Panel:
 
     def _stop_clears(self):
         """Whether STOP, let go now, clears the fault: pressed while it was shown, for 2 to 10 s."""
-        return self._stop_samples == CLEAR and self._stop_ms < OPEN_MS and self._stop_scene == self._scene_now()
+        return (
+            self._stop_samples == CLEAR and self._stop_ms < OPEN_MS and self._stop_scene == self._scene_now()
+        )
 
     def _take(self, button_press, button, closed, dt_ms):
         """Take one button's sample and do what its press asks for."""

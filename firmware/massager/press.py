@@ -1,8 +1,8 @@
 """Press: one button, from its contact to what was meant by it.
 
-A time that a press must reach is counted in samples, and a time that it must not exceed is measured. So nothing
-is assumed about the time between two samples: after a late tick a contact that was seen once is not a press,
-and a long press is one that was seen for all of its time.
+A time that a press must reach is counted in samples, and a time that it must not exceed is measured. So
+nothing is assumed about the time between two samples: after a late tick a contact that was seen once is not a
+press, and a long press is one that was seen for all of its time.
 """
 
 from micropython import const

@@ -31,6 +31,7 @@ WD_KICK = 2
 SAFE_LOW = (RUN_REQ, MOT_PWM, MOT_PH, WD_KICK, BUZZER)
 TRANSCRIPT_LINES = 40  # of it in a message
 PRESS_MS = 100  # of a button, and the pause before and after
+READ_MS = 1_100  # a question takes no press that begins earlier
 
 
 @dataclass
@@ -210,13 +211,13 @@ class Stage:
         self.observer.slew_s = float(self._values["slew_s"])
 
     def _set(self, changes: dict[str, Any]) -> None:
-        """Change settings, with the hand at the button for what only somebody at the device may allow."""
+        """Change settings, with a hand at the device for those that need a press."""
         try:
             self.board.rpc("settings.set", values=changes)
         except RpcError as e:
             if e.name != "confirm_needed":
                 raise
-            self.board.run_ms(PRESS_MS)
+            self.board.run_ms(READ_MS)
             self.board.press("mode", PRESS_MS)
             self.board.run_ms(PRESS_MS)
 
