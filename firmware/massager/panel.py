@@ -119,15 +119,12 @@ class Panel:
         return _COLOURS[state]
 
     def _scene_now(self):
-        """What a press is meant for, as a number: state, faults, and whether the self-test has passed."""
+        """What a press is meant for, as a number: faults, selected program, state, self-test."""
         safety = self._safety
         session = self._session
-        return (
-            (safety.more & 255) << 16
-            | safety.fault << 8
-            | session.state << 1
-            | (1 if session.blocks & sessions.SELFTEST else 0)
-        )
+        number = (safety.more & 255) << 7 | safety.fault
+        number = (number << 6 | self.selected) << 3 | session.state
+        return number << 1 | (1 if session.blocks & sessions.SELFTEST else 0)
 
     def _void(self):
         """Presses under way have no effect."""

@@ -335,6 +335,18 @@ def test_a_press_does_not_outlast_the_session_it_was_meant_for():
             assert bench.app.settings["remote_start"]
 
 
+def test_a_press_starts_no_other_program_than_was_selected_when_it_began():
+    bench = ready()
+    bench.board.buttons = buttons.PLUS
+    bench.run_ms(100)
+    bench.call("program.select", name="roller")
+    bench.board.buttons = 0
+    bench.run_ms(100)
+    assert bench.app.session.state == sessions.IDLE
+    bench.press(buttons.PLUS)
+    assert bench.app.session.play.program.name == "roller"
+
+
 def test_a_press_from_before_the_self_test_has_passed_starts_nothing():
     bench = Bench(remote=False, settle=False)
     bench.run_ms(50)
