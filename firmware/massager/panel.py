@@ -59,8 +59,9 @@ class Panel:
         self._stop_samples = 0  # since STOP opened, …
         self._stop_ms = 0
         self._stop_scene = 0  # … in this scene; 0: it clears nothing
-        self._shown = 0  # the fault of the last tick, which the light shows
-        self._stop_known = False  # STOP has been closed since power-on
+        self._shown = (
+            0  # the fault of the last tick, which the light shows; at power-on it has shown none yet
+        )
         self._asked_ms = 0
         self.toggle_remote = False
         self.turn = 0
@@ -76,7 +77,7 @@ class Panel:
         """Take one tick's `buttons` as the board sampled them, dt_ms after the ones before."""
         if buttons & STOP:
             self._stop_open(dt_ms)
-        elif self._stop_samples or not self._stop_known:
+        elif self._stop_samples:
             self._stop_closed()
         self._shown = self._safety.fault
         raw = buttons & ~STOP
@@ -151,7 +152,7 @@ class Panel:
             session.blocks |= sessions.STOP_PRESSED
             session.stop(sessions.STOP_BUTTON)
             self._events.put(events.BUTTON, STOP)
-            self._stop_scene = self._scene_now() if self._stop_known and self._shown else 0
+            self._stop_scene = self._scene_now() if self._shown else 0
             if self.answer == ASKING:
                 self.answer = NO
         if self._stop_samples < CLEAR:
@@ -162,10 +163,9 @@ class Panel:
                 session.blocks |= sessions.STOP_OPEN
 
     def _stop_closed(self):
-        """STOP was let go, or reads closed for the first time."""
+        """STOP was let go."""
         if self._stop_clears() and not self._safety.clear():
             self._session.cue = cues.REFUSED
-        self._stop_known = True
         self._stop_samples = self._stop_ms = 0
         self._session.blocks &= ~(sessions.STOP_PRESSED | sessions.STOP_OPEN)
 
