@@ -94,8 +94,13 @@ def _status(app, params):
 def _fault(safety):
     if not safety.fault:
         return None
-    row = faults.FAULTS[safety.fault - 1]
-    return {"code": row[0], "name": row[1], "remedy": row[9], "more": safety.more}
+    row = faults.row(safety.fault)
+    return {
+        "code": row[faults.CODE],
+        "name": row[faults.NAME],
+        "remedy": row[faults.REMEDY],
+        "more": safety.more,
+    }
 
 
 def _session(app):

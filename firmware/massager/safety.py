@@ -33,23 +33,19 @@ TACH_TICKS = const(30)  # … and the tach knows it by then
 _STEADY_US = const(100_000)  # longer ticks than this are counted as this
 
 
-def _column(code, column):
-    return faults.FAULTS[code - 1][column]
-
-
-_OVER_CURRENT_MA = _column(faults.OVER_CURRENT, 5)
-_NO_CURRENT_MA = _column(faults.CURRENT_SENSOR, 5)
-_TICK_MAX_US = _column(faults.TICK_OVERRUN, 5) * 1000
-_CLOCK_MAX_US = _column(faults.CLOCK_JUMP, 5) * 1000
-_OVERRUN_US = _column(faults.SESSION_OVERRUN, 5) * 1_000_000
-_RUNAWAY_OPM = _column(faults.RUNAWAY, 5)
-_UNCOMMANDED_OPM = _column(faults.UNCOMMANDED_MOTION, 5)
-_REFERENCE_OFF = _column(faults.ADC_REFERENCE, 5)
-_DIP_PCT = _column(faults.SUPPLY_DIP, 5)
-_BATTERY_HYSTERESIS_MV = _column(faults.BATTERY_CRITICAL, 6)
+_OVER_CURRENT_MA = faults.row(faults.OVER_CURRENT)[faults.FAULT]
+_NO_CURRENT_MA = faults.row(faults.CURRENT_SENSOR)[faults.FAULT]
+_TICK_MAX_US = faults.row(faults.TICK_OVERRUN)[faults.FAULT] * 1000
+_CLOCK_MAX_US = faults.row(faults.CLOCK_JUMP)[faults.FAULT] * 1000
+_OVERRUN_US = faults.row(faults.SESSION_OVERRUN)[faults.FAULT] * 1_000_000
+_RUNAWAY_OPM = faults.row(faults.RUNAWAY)[faults.FAULT]
+_UNCOMMANDED_OPM = faults.row(faults.UNCOMMANDED_MOTION)[faults.FAULT]
+_REFERENCE_OFF = faults.row(faults.ADC_REFERENCE)[faults.FAULT]
+_DIP_PCT = faults.row(faults.SUPPLY_DIP)[faults.FAULT]
+_BATTERY_HYSTERESIS_MV = faults.row(faults.BATTERY_CRITICAL)[faults.HYSTERESIS]
 # By temperature channel: code when hot, code of its sensor, limit, fault threshold, hysteresis (0.1 C), ms.
 _HEAT = tuple(
-    (hot, sensor, _column(hot, 4), _column(hot, 5), _column(hot, 6), period_ms)
+    (hot, sensor) + faults.row(hot)[faults.LIMIT : faults.DEBOUNCE_MS] + (period_ms,)
     for hot, sensor, period_ms in zip(
         (faults.MOTOR_HOT, faults.DRIVER_HOT, faults.HANDLE_HOT, faults.PAD_HOT),
         (faults.MOTOR_SENSOR, faults.DRIVER_SENSOR, faults.HANDLE_SENSOR, faults.PAD_SENSOR),
@@ -99,7 +95,7 @@ _SUPPLY_HIGH = 1 << faults.SUPPLY_HIGH
 _SUPPLY_DIP = 1 << faults.SUPPLY_DIP
 _BATTERY_CRITICAL = 1 << faults.BATTERY_CRITICAL
 _FAST = sum(1 << code for code in _FAST_CODES)
-_DEBOUNCE_MS = array("h", [0] + [row[7] for row in faults.FAULTS])
+_DEBOUNCE_MS = array("h", [0] + [row[faults.DEBOUNCE_MS] for row in faults.FAULTS])
 
 
 class Safety:

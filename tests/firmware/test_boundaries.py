@@ -637,7 +637,7 @@ def test_a_motor_that_is_off_has_no_stall_but_may_be_hot():
         "supply_dip", "interlock_tripped", "interlock_failed", "clock_jump", "session_overrun",
     )  # fmt: skip
     for row in faults.FAULTS:
-        code, name = row[0], row[1]
+        code, name = row[faults.CODE], row[faults.NAME]
         safety = Watched().safety
         for _ in range(501):
             safety.report(code)
@@ -645,7 +645,7 @@ def test_a_motor_that_is_off_has_no_stall_but_may_be_hot():
         safety.motor_stopped()
         assert safety.active == (0 if name in ends else 1 << code), name
         if name in ends:
-            for _ in range(row[7]):  # and its time starts anew
+            for _ in range(row[faults.DEBOUNCE_MS]):  # and its time starts anew
                 safety.report(code)
             assert safety.active == 0
             safety.report(code)
@@ -653,12 +653,14 @@ def test_a_motor_that_is_off_has_no_stall_but_may_be_hot():
 
 
 def test_only_low_memory_lets_the_motor_run_down():
-    assert [row[1] for row in faults.FAULTS if faults.ramps(row[0])] == ["heap_low"]
+    assert [row[faults.NAME] for row in faults.FAULTS if faults.ramps(row[faults.CODE])] == ["heap_low"]
 
 
 def test_the_table_has_the_numbers_of_the_design():
     """name: limit, fault, hysteresis, debounce in ms; the codes count from 1 in this order."""
-    assert [row[1:2] + row[4:8] for row in faults.FAULTS] == [
+    assert [
+        row[faults.NAME : faults.NAME + 1] + row[faults.LIMIT : faults.REACTION] for row in faults.FAULTS
+    ] == [
         ("over_current", "current_limit_ma", 2_600, 0, 10),
         ("stall", None, None, 0, 200),
         ("motor_hot", 800, 900, 50, 200),
@@ -689,7 +691,7 @@ def test_the_table_has_the_numbers_of_the_design():
         ("pad_hot", 410, 430, 10, 160),
         ("pad_sensor", None, None, 0, 160),
     ]
-    assert [row[0] for row in faults.FAULTS] == list(range(1, 30))
+    assert [row[faults.CODE] for row in faults.FAULTS] == list(range(1, 30))
     assert faults.limiter_names(faults.LIMIT_HEAT | faults.LIMIT_CURRENT) == ["current", "heat"]
     assert faults.fault_name(faults.CRASHED) == "crashed"
     assert faults.fault_name(faults.NONE) is None

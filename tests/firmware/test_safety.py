@@ -28,14 +28,13 @@ def fault(bench):
 
 
 def test_the_table_is_in_order_and_complete():
-    assert [row[0] for row in FAULTS] == list(range(1, len(FAULTS) + 1))
+    assert [row[faults.CODE] for row in FAULTS] == list(range(1, len(FAULTS) + 1))
     for row in FAULTS:
-        assert row[1]
-        assert row[2]
-        assert row[9]
-        assert row[8] in (faults.CUT, faults.RAMP)
-        assert row[10]
-        assert len(row) == 12
+        for column in (faults.NAME, faults.MEASURES, faults.REMEDY, faults.CLEAR):
+            assert row[column]
+        assert row[faults.REACTION] in (faults.CUT, faults.RAMP)
+        assert faults.survives(row[faults.CODE]) == bool(row[faults.SURVIVES])
+        assert len(row) == faults.SURVIVES + 1
     assert len(FAULTS) < 30  # bits of a small integer
 
 
