@@ -201,7 +201,7 @@ class App:
         safety = self.safety
         # sense
         board.sample()
-        sense.update(board, drive.voltage_mv)
+        sense.update(board, drive.voltage_mv, period_us)
         # safety
         safety.check(session.motor_on, period_us)
         if safety.fault != self._fault_seen:

@@ -28,14 +28,16 @@ def fault(bench):
 
 
 def test_the_table_is_in_order_and_complete():
-    assert [row[faults.CODE] for row in FAULTS] == list(range(1, len(FAULTS) + 1))
+    codes = [row[faults.CODE] for row in FAULTS]
+    assert codes == sorted(set(codes))
+    assert codes[:29] == list(range(1, 30))
+    assert 32 <= codes[29] <= codes[-1] < 64
     for row in FAULTS:
         for column in (faults.NAME, faults.MEASURES, faults.REMEDY, faults.CLEAR):
             assert row[column]
         assert row[faults.REACTION] in (faults.CUT, faults.RAMP)
         assert faults.survives(row[faults.CODE]) == bool(row[faults.SURVIVES])
         assert len(row) == faults.SURVIVES + 1
-    assert len(FAULTS) < 30  # bits of a small integer
 
 
 def test_over_current_cuts_within_20_ms():
