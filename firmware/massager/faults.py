@@ -336,12 +336,24 @@ for _place in range(len(FAULTS)):
     _AT[FAULTS[_place][CODE]] = _place + 1
 
 
+def known(code):
+    """Whether a fault has this code."""
+    return 0 <= code < len(_AT) and _AT[code] > 0
+
+
 def row(code):
     """The row of a fault code. Raises ValueError for a code that no fault has."""
-    place = _AT[code] if 0 <= code < len(_AT) else 0
-    if not place:
+    if not known(code):
         raise ValueError(code)
-    return FAULTS[place - 1]
+    return FAULTS[_AT[code] - 1]
+
+
+def code(name):
+    """The code of a fault's name; NONE when there is no such fault."""
+    for fault in FAULTS:
+        if fault[NAME] == name:
+            return fault[CODE]
+    return NONE
 
 
 def fault_name(code):
