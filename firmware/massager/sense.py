@@ -17,6 +17,9 @@ INVALID = const(-32_768)  # a temperature whose sensor reads open or shorted
 TACH_COUNT_US = const(40)  # one count of the board's tach
 TACH_TIMEOUT_US = const(250_000)  # no edge for so long: standstill
 TICK_US = const(10_000)
+FIRST_US = const(10_000)  # a reading says nothing about the time before it: a tick's, however late it comes
+LONGEST_US = const(100_000)  # longer ticks count as this
+CLOCK_MASK = const(0x1FFFFFFF)  # of clocks in us: the sum of two is a small integer still
 # No motor of a massager is so fast, and no voltage so far below zero. Beyond them, with a tach that chatters
 # or a short circuit, products would be no small integers any more: they need heap, and the tick has none.
 MOST_OPM = const(16_000)
@@ -46,7 +49,12 @@ HANDLE = const(2)
 PAD = const(3)
 REFERENCE = const(4)
 ALL_FITTED = const(15)  # bits of the thermistors
-PERIOD_MS = (40, 40, 80, 80)  # of the thermistors; handle and pad, which warm slowly, share a turn
+PERIOD_MS = (
+    40,
+    40,
+    80,
+    80,
+)  # of the thermistors in calm ticks; handle and pad, which warm slowly, share a turn
 
 
 def ntc_table(beta_k, pullup_ohm):
@@ -84,6 +92,8 @@ class Sense:
         self.run_req = 0
         self.driver_fault = False
         self.jumped_ms = array("h", [0] * 4)
+        self._jumped_us = array("i", [0] * 4)  # when that began
+        self._now_us = 0
         self._supply_acc = 0
         self._current_acc = 0
         self._since_edge_us = TACH_TIMEOUT_US
@@ -111,8 +121,16 @@ class Sense:
             self.fitted &= ~(1 << PAD)
             self._forget(PAD)
 
-    def update(self, board, voltage_mv):
-        """Convert the board's latest sample; voltage_mv is what the drive applied during the last tick."""
+    def update(self, board, voltage_mv, period_us=TICK_US):
+        """Convert the board's latest sample.
+
+        voltage_mv: what the drive applied during the last tick; period_us: how long that was.
+        """
+        if period_us > LONGEST_US:
+            period_us = LONGEST_US
+        elif period_us < 0:
+            period_us = 0
+        self._now_us = (self._now_us + period_us) & CLOCK_MASK
         self.run_req = board.run_req
         self.driver_fault = board.driver_fault
         fast = (board.adc_current >> 4) * self._ma_full >> 12
@@ -141,7 +159,7 @@ class Sense:
             emf = emf if voltage_mv and emf > 0 else 0
             self.rate_opm = self.prompt_opm = self.rate_opm + ((emf - self.rate_opm) >> 2)
             return
-        self._update_tach(board.tach_periods, board.tach_count)
+        self._update_tach(board.tach_periods, board.tach_count, period_us)
         if not voltage_mv or fast < DRIVEN_MA:
             self.prompt_opm = self.rate_opm
             self._emf_ticks = self._emf_sum = 0
@@ -184,7 +202,7 @@ class Sense:
             reading_open = NTC_OPEN
             reading_short = NTC_SHORT
         if reading > reading_open or reading < reading_short:
-            temperatures[channel] = INVALID
+            self._forget(channel)
             return
         ntc = self._ntc
         i = reading >> 10
@@ -204,13 +222,16 @@ class Sense:
         self.jumped_ms[channel] = 0
 
     def _jump(self, channel, value):
-        lasts_ms = self.jumped_ms[channel] + PERIOD_MS[channel]
+        if not self.jumped_ms[channel]:
+            self._jumped_us[channel] = self._now_us - FIRST_US
+        lasts_ms = ((self._now_us - self._jumped_us[channel]) & CLOCK_MASK) // 1000
         if lasts_ms > JUMP_MS:
             self.temperatures_dc[channel] = value
-        else:
-            self.jumped_ms[channel] = lasts_ms
+            lasts_ms = JUMP_MS
+            self._jumped_us[channel] = self._now_us - 1000 * JUMP_MS
+        self.jumped_ms[channel] = lasts_ms
 
-    def _update_tach(self, periods, count):
+    def _update_tach(self, periods, count, period_us):
         if periods and count:
             rate = (60_000_000 // TACH_COUNT_US) * periods // count // self._ppr
             self.rate_opm = rate if rate < MOST_OPM else MOST_OPM
@@ -220,7 +241,6 @@ class Sense:
         if since >= TACH_TIMEOUT_US:
             self.rate_opm = 0
             return
-        self._since_edge_us = since = since + TICK_US
-        most = 60_000_000 // (since * self._ppr)
-        if self.rate_opm > most:
-            self.rate_opm = most
+        self._since_edge_us = since = since + period_us
+        if since and self.rate_opm > 60_000_000 // (since * self._ppr):
+            self.rate_opm = 60_000_000 // (since * self._ppr)
