@@ -6,7 +6,7 @@ nothing. Talking uses the time that is left before the next tick.
 
 from micropython import const, heap_lock, heap_unlock
 
-from massager import cues, events, faults, rpc
+from massager import cues, events, faults, permission, rpc
 from massager import session as sessions
 from massager.confirm import Confirm
 from massager.dose import Dose
@@ -15,6 +15,7 @@ from massager.journal import Journal
 from massager.latches import Latches
 from massager.library import PLAIN, Library
 from massager.panel import Panel
+from massager.permission import Permission
 from massager.recorder import Recorder
 from massager.safety import Safety
 from massager.selftest import Selftest
@@ -58,16 +59,20 @@ class App:
         self.files = files
         self.settings = Settings()
         self.store = Store(files, "settings")
-        self.settings.load(self.store.load())
+        record = self.store.load()
+        self.settings.load(record, self.store.damaged)
+        self.permission = Permission(self.settings, files)
         self.sense = Sense(self.settings)
         self.drive = Drive(self.settings)
         self.safety = Safety(self.settings, self.sense, self.drive)
         self.latches = Latches(board, files, self.safety)
         self.events = events.Events()
         self.dose = Dose(self.settings)
-        self.session = Session(self.settings, self.drive, self.safety, self.dose, self.events)
-        self.panel = Panel(self.settings, self.session, self.safety, self.events)
-        self.confirm = Confirm(self.settings, self.session, self.safety, self.panel, self.events)
+        self.session = Session(
+            self.settings, self.permission, self.drive, self.safety, self.dose, self.events
+        )
+        self.panel = Panel(self.session, self.safety, self.permission, self.events)
+        self.confirm = Confirm(self.session, self.safety, self.panel, self.events)
         self.staged: dict = {}  # changes of settings that the next request for them takes along
         self.player = cues.Player(board, self.settings)
         self.journal = Journal(files)
@@ -96,14 +101,10 @@ class App:
         self._fault_seen = self._limiters_seen = 0
         self._rest_us = 0
         self._reset_ticks = 0
-        if self.store.damaged or self.settings.rejected:
-            self.session.blocks |= sessions.SETTINGS_INVALID
+        self.session.blockers = (self.panel, self.selftest)
         if maintenance:
             self.session.state = sessions.MAINTENANCE
-            self.session.blocks |= sessions.IN_MAINTENANCE
-            self.selftest.state = "none"  # the interlock is never armed in this state
-        else:
-            self.session.blocks |= sessions.SELFTEST
+            self.selftest.skip()  # the interlock is never armed in this state
         self.events.put(events.BOOT, 0)
         self._last_us = board.ticks_us()
         self._next_us = board.ticks_add(self._last_us, TICK_US)
@@ -159,11 +160,16 @@ class App:
         """Write the settings to flash; returns the record's number. Raises StoreError."""
         return self._save(self.settings.values)
 
+    def _save_only(self, changes):
+        """Write these changes to flash and nothing else that was changed. Raises StoreError."""
+        values = dict(self.settings.saved)
+        values.update(changes)
+        self._save(values)
+
     def _save(self, values):
         sequence = self.store.save(self.settings.record(values))
         self.recorder.note("settings", {"sequence": sequence})
         self.settings.mark_saved(values)
-        self.session.blocks &= ~sessions.SETTINGS_INVALID
         return sequence
 
     def restart(self, maintenance=False):
@@ -270,8 +276,7 @@ class App:
         colour = self.player.colour
         board.led(colour if colour >= 0 else self.panel.colour(self.uptime_ms))
         self.recorder.watch()
-        if self.confirm.changes is not None and self.confirm.settle(self.uptime_ms, self._reset_ticks):
-            self.configure()
+        self.confirm.settle(self._reset_ticks)
         if self.session.motor_on:
             if not board.guarded:
                 board.guard()
@@ -309,10 +314,11 @@ class App:
         session = self.session
         if session.active():
             return
-        if (
-            self.safety.unsaved and not self._retry_ms
-        ):  # before the boot record, which waits for the self-test
-            self._write(self.latches.keep)
+        if not self._retry_ms:  # before the boot record, which waits for the self-test
+            if self.safety.unsaved:
+                self._write(self.latches.keep)
+            if self.permission.unsaved:  # and before a host is heard again
+                self._write(self.permission.keep)
         if self.panel.toggle_remote:
             self._toggle_remote()
         if self.panel.turn:
@@ -375,20 +381,16 @@ class App:
 
     def _test(self):
         selftest = self.selftest
-        blocks = self.session.blocks
-        if selftest.step(self.uptime_ms, blocks & sessions.STOP_PRESSED):
+        if selftest.step(self.uptime_ms, self.session.blocks() & sessions.STOP_PRESSED):
             failed = selftest.failed()
             if failed and failed != self._failed and not self.startup.record:
                 self.recorder.note("selftest", {"failed": failed})
             self._failed = failed
-        if selftest.state == "passed":
-            self.session.blocks = blocks & ~sessions.SELFTEST
-        elif selftest.state == "failed":
-            self.session.blocks = blocks | sessions.SELFTEST  # while a new round runs, the last one counts
 
     def _new_fault(self):
         fault = self._fault_seen = self.safety.fault
         if fault:
+            self.permission.suspend(permission.FAULT)
             self.recorder.take_fault()
             self.events.put(events.FAULT, fault)
             if not self.session.motor_on:
@@ -404,20 +406,15 @@ class App:
             self.drive.dip(dip_ms)
 
     def _toggle_remote(self):
-        """MODE was held: the guidance is acknowledged, and a host may start, or no longer.
-
-        The one way to either. Kept on flash at once, they and nothing else.
-        """
+        """MODE was held: the guidance is acknowledged, and a host may start, or no longer."""
         self.panel.toggle_remote = False
-        settings = self.settings
-        enabled = not (settings["remote_start"] and settings["acknowledged"])
-        changes = {"remote_start": enabled, "acknowledged": True}
-        values = dict(settings.saved)
-        values.update(changes)
+        had = self.permission.granted()
         try:
-            self._save(values)
+            given = self.permission.toggle(self._save_only)
         except StoreError:
-            self.session.cue = cues.REFUSED
-            return
-        settings.set(changes, local=True)
-        self.session.cue = cues.REMOTE_ON if enabled else cues.REMOTE_OFF
+            if not had:
+                self.session.cue = cues.REFUSED
+                return
+            given = False
+            self.safety.report(faults.FLASH_FAILED)  # or it would be back after the next start, unnoticed
+        self.session.cue = cues.REMOTE_ON if given else cues.REMOTE_OFF

@@ -8,7 +8,7 @@ any other change of the state makes a press that is under way have no effect.
 
 from micropython import const
 
-from massager import cues, events, press
+from massager import cues, events, permission, press
 from massager import session as sessions
 from massager.buttons import MINUS, MODE, PLUS, STOP
 from massager.press import Press
@@ -29,6 +29,7 @@ _MASK = const(0x3FFFFFFF)  # of the device's milliseconds
 _COLOURS = (cues.WHITE, cues.GREEN, cues.YELLOW, cues.CYAN, cues.MAGENTA)  # by session state
 _BLINKS = (False, False, True, False, True)
 BLINK_MS = const(256)
+SUSPENDED_MS = const(1_024)  # blue and white take turns while a host's permission is suspended
 SLOT_MS = const(128)  # the number of the selected program is shown in these
 GAP_SLOTS = const(12)  # light between two times
 FIVE_SLOTS = const(4)  # dark for a five, as many as …
@@ -38,14 +39,15 @@ ONE_SLOTS = const(1)  # … for a one; light for two after either
 class Panel:
     """Feed it every tick with `update`; it calls the session itself.
 
-    toggle_remote: MODE was held; turn: MODE (1) or - (-1) asked for the next program, or the one before; both
-    are taken by the app. selected: number of the program that + starts, from 1; the light counts it out.
+    blocks: refusal bits of the buttons; toggle_remote: MODE was held; turn: MODE (1) or - (-1) asked for the
+    next program, or the one before; both are taken by the app. selected: number of the program that + starts,
+    from 1; the light counts it out.
     answer: the answer to `ask`: NO_ANSWER, ASKING, YES (MODE) or NO (MODE held, or any other button, which
     does what it always does as well).
     """
 
-    def __init__(self, settings, session, safety, event_log):
-        self._settings = settings
+    def __init__(self, session, safety, permission, event_log):
+        self._permission = permission
         self._session = session
         self._safety = safety
         self._events = event_log
@@ -63,6 +65,7 @@ class Panel:
             0  # the fault of the last tick, which the light shows; at power-on it has shown none yet
         )
         self._asked_ms = 0
+        self.blocks = 0
         self.toggle_remote = False
         self.turn = 0
         self.selected = 1
@@ -93,9 +96,9 @@ class Panel:
         self._take(self._minus, MINUS, raw & MINUS, dt_ms)
         self._take(self._mode, MODE, raw & MODE, dt_ms)
         if stuck or self._plus.stuck() or self._minus.stuck() or self._mode.stuck():
-            self._session.blocks |= sessions.BUTTON_STUCK
+            self.blocks |= sessions.BUTTON_STUCK
         else:
-            self._session.blocks &= ~sessions.BUTTON_STUCK
+            self.blocks &= ~sessions.BUTTON_STUCK
         self._quiet = not (raw or self._chatter) and (
             self._plus.at_rest() and self._minus.at_rest() and self._mode.at_rest()
         )
@@ -114,7 +117,9 @@ class Panel:
         if state == sessions.IDLE:
             if self.selected > 1 and _counts(self.selected, uptime_ms // SLOT_MS):
                 return cues.DARK
-            return cues.BLUE if self._settings["remote_start"] else cues.WHITE
+            if self._permission.in_force() or (self._permission.granted() and uptime_ms & SUSPENDED_MS):
+                return cues.BLUE
+            return cues.WHITE
         if state == sessions.RUNNING and self._safety.limiters:
             return cues.YELLOW
         return _COLOURS[state]
@@ -125,7 +130,7 @@ class Panel:
         session = self._session
         number = (safety.more & 255) << 7 | safety.fault
         number = (number << 6 | self.selected) << 3 | session.state
-        return number << 1 | (1 if session.blocks & sessions.SELFTEST else 0)
+        return number << 1 | (1 if session.blocks() & sessions.SELFTEST else 0)
 
     def _void(self):
         """Presses under way have no effect."""
@@ -149,7 +154,8 @@ class Panel:
     def _stop_open(self, dt_ms):
         session = self._session
         if not self._stop_samples:
-            session.blocks |= sessions.STOP_PRESSED
+            self.blocks |= sessions.STOP_PRESSED
+            self._permission.suspend(permission.STOP)
             session.stop(sessions.STOP_BUTTON)
             self._events.put(events.BUTTON, STOP)
             self._stop_scene = self._scene_now() if self._shown else 0
@@ -160,14 +166,14 @@ class Panel:
         if self._stop_ms < OPEN_MS:
             self._stop_ms += dt_ms
             if self._stop_ms >= OPEN_MS:
-                session.blocks |= sessions.STOP_OPEN
+                self.blocks |= sessions.STOP_OPEN
 
     def _stop_closed(self):
         """STOP was let go."""
         if self._stop_clears() and not self._safety.clear():
             self._session.cue = cues.REFUSED
         self._stop_samples = self._stop_ms = 0
-        self._session.blocks &= ~(sessions.STOP_PRESSED | sessions.STOP_OPEN)
+        self.blocks &= ~(sessions.STOP_PRESSED | sessions.STOP_OPEN)
 
     def _stop_clears(self):
         """Whether STOP, let go now, clears the fault: pressed while it was shown, for 2 to 10 s."""
@@ -226,7 +232,11 @@ class Panel:
                 session.start_selected()
             else:
                 self.turn = 1 if button == MODE else -1
-        elif button != MODE or not (session.pause() or session.resume()):
+        elif button == MODE and session.pause():
+            self._permission.suspend(permission.PAUSE)
+        elif button == MODE and session.resume():
+            self._permission.resumed()
+        else:
             session.cue = cues.REFUSED
 
 

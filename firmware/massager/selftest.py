@@ -8,6 +8,7 @@ between ticks, one at a time. The interlock's step waits a tenth of a second wit
 from micropython import const
 
 from massager import sense as sensing
+from massager import session as sessions
 from massager.buttons import STOP
 from massager.sense import HALF_RAIL, INVALID
 
@@ -43,7 +44,9 @@ TESTS = (
 
 
 class Selftest:
-    """state: "running", "passed" or "failed"; values: those of TESTS, None while one is pending."""
+    """state: "running", "passed", "failed" or "none"; values: those of TESTS, None while one is pending;
+    blocks: refusal bits, none once a round has passed, and while the next one runs.
+    """
 
     def __init__(self, board, files, sense, content):
         self._board = board
@@ -53,7 +56,13 @@ class Selftest:
         self._steps = (self._ram, self._firmware, self._sensors, self._interlock)
         self.t_ms = None  # uptime at which the round ended
         self._wait_ticks = SETTLE_TICKS
+        self.blocks = sessions.SELFTEST
         self.restart()
+
+    def skip(self):
+        """Test nothing: for maintenance, in which the motor cannot start."""
+        self.state = "none"
+        self.blocks = 0
 
     def restart(self):
         """Begin a new round; until it is over the outcome of the last one counts."""
@@ -90,7 +99,8 @@ class Selftest:
             if self._steps[self._at]():
                 self._at += 1
             return False
-        self.state = "failed" if self.failed() else "passed"
+        self.blocks = sessions.SELFTEST if self.failed() else 0
+        self.state = "failed" if self.blocks else "passed"
         self.t_ms = uptime_ms
         return True
 

@@ -26,6 +26,12 @@ def raises(kind, call, *args):
     raise AssertionError("nothing raised")
 
 
+def put(settings, changes):
+    """Let settings have these values, which make sense."""
+    assert settings.check_all(changes) == []
+    settings.take(changes)
+
+
 def built_in_files():
     """The files of the programs that are built in, as they stand on flash: path → content."""
     folder = massager.__file__.rsplit("/", 1)[0]
@@ -254,7 +260,7 @@ class Bench:
         self.board = board or BenchBoard()
         self.app = App(self.board, self.files)
         if remote:
-            self.app.settings.set({"remote_start": True, "acknowledged": True}, local=True)
+            self.app.settings.take({"remote_start": True, "acknowledged": True})
         self.follows = True  # the shaft follows the demand
         self._next_id = 0
         for _ in range(100 if settle else 0):
@@ -301,6 +307,20 @@ class Bench:
         assert error["data"]["name"] == "confirm_needed", error
         self.run_ms(LEAD_MS)
         self.press(MODE)
+
+    def clear(self):
+        """Clear the fault that is shown, with MODE pressed if it needs that."""
+        result = self.call("fault.clear")
+        if "data" in result and result["data"]["name"] == "confirm_needed":
+            self.run_ms(LEAD_MS)
+            self.press(MODE)
+            result = {"cleared": result["data"]["names"][0]}
+        return result
+
+    def allow(self):
+        """Give a host the permission to start, with MODE at the device."""
+        self.press(MODE, 3_100)
+        assert self.app.permission.in_force()
 
     def start(self, level=1, run_s=600):
         """A remote session that never loses its host."""

@@ -1,6 +1,6 @@
 """The panel's numbers, one step inside and one step outside: chatter, STOP, the light's rhythm, answers."""
 
-from massager import cues, faults, panel, press
+from massager import cues, faults, panel, permission, press
 from massager import session as sessions
 from massager.buttons import MINUS, MODE, PLUS, STOP
 from massager.events import Events
@@ -12,17 +12,30 @@ class Host:
     """Settings, session and safety as far as the panel looks at them; notes what it calls."""
 
     def __init__(self):
-        self.values = {"remote_start": False, "acknowledged": True}
         self.state = sessions.IDLE
-        self.blocks = self.cue = self.fault = self.more = self.limiters = 0
+        self.untested = self.cue = self.fault = self.more = self.limiters = 0
+        self.permission = 0  # 1: given, and suspended; 2: in force
+        self.suspended = 0
         self.calls = []
         self.may = True  # what skip, back, pause and resume return
         self.clears = True
         self.events = Events()
         self.panel = Panel(self, self, self, self.events)
 
-    def __getitem__(self, name):
-        return self.values[name]
+    def blocks(self):
+        return self.untested
+
+    def granted(self):
+        return self.permission > 0
+
+    def in_force(self):
+        return self.permission > 1
+
+    def suspend(self, cause):
+        self.suspended = cause
+
+    def resumed(self):
+        self.suspended = 0
 
     def _noted(self, call):
         self.calls.append(call)
@@ -82,12 +95,12 @@ def test_a_contact_that_changes_24_ticks_in_a_row_is_stuck_until_it_was_calm_for
         host = ready()
         for i in range(edges):
             host.run(PLUS if i % 2 == 0 else 0, 1)
-        assert bool(host.blocks & sessions.BUTTON_STUCK) == stuck, edges
+        assert bool(host.panel.blocks & sessions.BUTTON_STUCK) == stuck, edges
     assert edges % 2 == 0  # it is open now
     host.run(0, 119)
-    assert host.blocks & sessions.BUTTON_STUCK
+    assert host.panel.blocks & sessions.BUTTON_STUCK
     host.run(0, 1)
-    assert not host.blocks & sessions.BUTTON_STUCK
+    assert not host.panel.blocks & sessions.BUTTON_STUCK
     host.run(0, 20)
     host.press(PLUS)
     assert host.calls == ["start"]
@@ -102,7 +115,7 @@ def test_ten_presses_a_second_are_believed_for_six_seconds():
     for _ in range(10):
         host.run(PLUS, 5)
         host.run(0, 5)
-    assert host.blocks & sessions.BUTTON_STUCK
+    assert host.panel.blocks & sessions.BUTTON_STUCK
     assert 55 < len(host.calls) < 65
 
 
@@ -120,20 +133,20 @@ def test_each_button_is_stuck_after_ten_seconds_of_measured_time():
         for ticks, dt_ms, stuck in ((999, 10, False), (1_000, 10, True), (111, 90, False), (112, 90, True)):
             host = ready()
             host.run(button, ticks, dt_ms)
-            assert bool(host.blocks & sessions.BUTTON_STUCK) == stuck, (button, ticks)
+            assert bool(host.panel.blocks & sessions.BUTTON_STUCK) == stuck, (button, ticks)
         host.run(0, press.DEBOUNCE)
-        assert not host.blocks & sessions.BUTTON_STUCK
+        assert not host.panel.blocks & sessions.BUTTON_STUCK
 
 
 def test_stop_acts_at_its_first_sample_and_once():
     host = ready()
     host.run(STOP, 1)
-    assert host.calls == ["stop"]
-    assert host.blocks == sessions.STOP_PRESSED
+    assert host.calls == ["stop"] and host.suspended == permission.STOP
+    assert host.panel.blocks == sessions.STOP_PRESSED
     host.run(STOP, 50)
     assert host.calls == ["stop"]
     host.run(0, 1)
-    assert host.blocks == 0
+    assert host.panel.blocks == 0
     assert host.buttons_sent() == [STOP]
     host.run(STOP, 1)
     assert host.calls == ["stop"] * 2
@@ -143,9 +156,9 @@ def test_stop_reads_as_open_after_ten_seconds_of_measured_time():
     for ticks, dt_ms, is_open in ((999, 10, False), (1_000, 10, True), (199, 50, False), (200, 50, True)):
         host = ready()
         host.run(STOP, ticks, dt_ms)
-        assert bool(host.blocks & sessions.STOP_OPEN) == is_open, ticks
+        assert bool(host.panel.blocks & sessions.STOP_OPEN) == is_open, ticks
         host.run(0, 1)
-        assert not host.blocks & (sessions.STOP_OPEN | sessions.STOP_PRESSED)
+        assert not host.panel.blocks & (sessions.STOP_OPEN | sessions.STOP_PRESSED)
 
 
 def test_stop_clears_after_200_samples_and_before_10_s():
@@ -186,7 +199,7 @@ def test_anything_that_changes_under_a_press_voids_it():
         ("fault", faults.CRASHED),
         ("fault", faults.STALL),
         ("state", sessions.MAINTENANCE),
-        ("blocks", sessions.SELFTEST),
+        ("untested", sessions.SELFTEST),
     ):
         host = ready()
         host.run(PLUS, 10)
@@ -227,6 +240,9 @@ def test_each_press_does_what_its_state_says():
         assert host.buttons_sent() == [button]
         wanted = {MINUS: -1, MODE: 1}.get(button, 0) if state == sessions.IDLE else 0
         assert host.panel.turn == wanted
+    host = ready(state=sessions.RUNNING)
+    host.press(MODE)
+    assert host.suspended == permission.PAUSE
     host = ready(state=sessions.PAUSED, may=False)
     host.press(MODE)
     assert host.calls == ["pause", "resume"] and host.cue == cues.REFUSED
@@ -312,9 +328,10 @@ def test_the_light_of_each_state():
     assert rhythm(host, 0, 256, 4) == "drdr"
     host.panel.ask()
     assert rhythm(host, 0, 256, 4) == "dcdc"
-    host = ready()
-    host.values["remote_start"] = True
-    assert rhythm(host, 0, 256, 4) == "bbbb"
+    host = ready(permission=2)
+    assert rhythm(host, 0, 256, 8) == "bbbbbbbb"
+    host = ready(permission=1)
+    assert rhythm(host, 0, 256, 8) == "wwwwbbbb"
 
 
 def test_the_light_of_each_number():

@@ -13,7 +13,7 @@ def ready(**options):
 
 def test_plus_starts_at_the_default_level_and_raises():
     bench = ready(remote=False)
-    bench.app.settings.set({"default_level": 2})
+    bench.app.settings.take({"default_level": 2})
     bench.press(buttons.PLUS)
     assert bench.app.session.state == sessions.RUNNING
     assert bench.app.session.level == 2
@@ -38,7 +38,7 @@ def test_one_press_is_one_step_however_long_and_bouncing():
 
 def test_the_ends_of_the_range_are_told_with_a_cue():
     bench = ready(remote=False)
-    bench.app.settings.set({"max_level": 2, "default_level": 2})
+    bench.app.settings.take({"max_level": 2, "default_level": 2})
     bench.press(buttons.PLUS)
     bench.press(buttons.PLUS)
     assert bench.app.session.level == 2
@@ -59,7 +59,7 @@ def test_mode_pauses_and_resumes():
 
 def test_mode_held_three_seconds_allows_remote_starts_and_keeps_it():
     bench = ready(remote=False)
-    bench.app.settings.set({"area_s": 60})
+    bench.app.settings.take({"area_s": 60})
     bench.press(buttons.MODE, ms=2_900)
     assert not bench.app.settings["remote_start"]
     bench.press(buttons.MODE, ms=3_100)
@@ -366,7 +366,7 @@ def test_a_press_from_before_the_self_test_has_passed_starts_nothing():
 def test_the_led_tells_the_state():
     bench = ready(remote=False)
     assert bench.board.rgb == 7
-    bench.app.settings.set({"remote_start": True}, local=True)
+    bench.app.settings.take({"remote_start": True})
     bench.run_ms(20)
     assert bench.board.rgb == 1
     bench.press(buttons.PLUS)
@@ -412,7 +412,7 @@ def test_cues_sound_as_their_table_says():
 def test_the_light_flashes_along_with_a_cue_also_without_the_buzzer():
     for row in cues.CUES:
         bench = ready()
-        bench.app.settings.set({"buzzer": False})
+        bench.app.settings.take({"buzzer": False})
         bench.app.session.cue = row[0]
         bench.run_ms(20)  # the light is shown between ticks, one later
         for _, on_ms, off_ms in row[4]:
@@ -465,7 +465,7 @@ def test_a_selection_is_beeped_out():
 
 def test_the_buzzer_can_be_silenced_and_the_motor_still_dips():
     bench = ready()
-    bench.app.settings.set({"buzzer": False, "area_s": 30})
+    bench.app.settings.take({"buzzer": False, "area_s": 30})
     bench.start(level=1)
     bench.run_ms(29_000)
     demands = set()

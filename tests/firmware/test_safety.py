@@ -199,7 +199,7 @@ def test_no_fault_clears_itself():
 
 def test_the_current_limiter_is_reported_and_not_latched():
     bench = running(level=8, after_ms=20_000)
-    bench.app.settings.set({"current_limit_ma": 500})
+    bench.app.settings.take({"current_limit_ma": 500})
     bench.app.configure()
     bench.follows = False
     bench.board.tach_periods, bench.board.tach_count = 1, 1_500_000 // 1500
