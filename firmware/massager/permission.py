@@ -1,8 +1,8 @@
 """Permission: leave for a host to start the motor, given and taken back at the device with MODE held 3 s.
 
 What happens at the device has the last word: STOP, a latched fault and a pause by MODE suspend the
-permission, and a host that keeps asking is refused until MODE is held again. The suspension is on flash before
-the next request is read, so a restart does not end it.
+permission, and a host that keeps asking is refused until MODE is held again. The suspension is on flash
+before the next request is read, so a restart does not end it.
 """
 
 from micropython import const

@@ -84,6 +84,7 @@ def test_mode_held_with_a_full_flash_changes_nothing():
 def test_a_button_held_ten_seconds_is_stuck_and_refuses_the_start():
     bench = ready()
     bench.press(buttons.STOP)
+    bench.allow()
     bench.board.buttons = buttons.MINUS
     bench.run_ms(10_500)
     assert bench.call("status")["refusals"] == ["button_stuck"]
@@ -366,7 +367,7 @@ def test_a_press_from_before_the_self_test_has_passed_starts_nothing():
 def test_the_led_tells_the_state():
     bench = ready(remote=False)
     assert bench.board.rgb == 7
-    bench.app.settings.take({"remote_start": True})
+    bench.app.settings.take({"remote_start": True, "acknowledged": True})
     bench.run_ms(20)
     assert bench.board.rgb == 1
     bench.press(buttons.PLUS)

@@ -198,7 +198,7 @@ def test_the_longest_status_fits_into_one_reply():
     bench = Bench()
     app = bench.app
     bench.start()
-    app.session.refusals = lambda *_: (1 << 15) - 1
+    app.session.refusals = lambda *_: (1 << len(sessions.REFUSALS)) - 1
     app.settings.saved = dict.fromkeys(app.settings.saved)
     reply = bench.call("status")
     assert reply.get("state") == "RUNNING", reply
