@@ -332,8 +332,17 @@ LIMITERS = (
 
 
 _AT = bytearray(64)  # by code: place in FAULTS, from 1; 0 = there is no such code
-for _place in range(len(FAULTS)):
-    _AT[FAULTS[_place][CODE]] = _place + 1
+
+
+def index():
+    """Note where in FAULTS each code is."""
+    for code in range(len(_AT)):
+        _AT[code] = 0
+    for place in range(len(FAULTS)):
+        _AT[FAULTS[place][CODE]] = place + 1
+
+
+index()
 
 
 def known(code):

@@ -725,7 +725,7 @@ def test_the_table_has_the_numbers_of_the_design():
         ("rate_mismatch", None, None, 0, 1_000),
         ("latches_lost", None, None, 0, 0),
     ]
-    assert [row[faults.CODE] for row in faults.FAULTS] == [*range(1, 30), 32, 50]
+    assert [row[faults.CODE] for row in faults.FAULTS] == list(range(1, 30)) + [32, 50]
     assert faults.limiter_names(faults.LIMIT_HEAT | faults.LIMIT_CURRENT) == ["current", "heat"]
     assert faults.fault_name(faults.CRASHED) == "crashed"
     assert faults.fault_name(faults.NONE) is None
