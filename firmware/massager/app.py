@@ -194,7 +194,8 @@ class App:
         board = self.board
         period_us = board.ticks_diff(now_us, self._last_us)
         self._last_us = now_us
-        rest_us = self._rest_us + (period_us if period_us > 0 else 0)
+        passed_us = period_us if period_us > 0 else 0
+        rest_us = self._rest_us + passed_us
         dt_ms = rest_us // 1000
         self._rest_us = rest_us - dt_ms * 1000
         left_ms = TIME_MASK - self.uptime_ms
@@ -210,7 +211,7 @@ class App:
         safety = self.safety
         # sense
         board.sample()
-        sense.update(board, drive.voltage_mv, period_us)
+        sense.update(board, drive.voltage_mv, passed_us)
         # safety
         safety.check(session.motor_on, period_us)
         if safety.fault != self._fault_seen:
