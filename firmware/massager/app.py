@@ -287,6 +287,8 @@ class App:
         if self._reset_ticks and self.rpc.idle():
             self._reset_ticks -= 1
             if not self._reset_ticks:
+                if self.permission.unsaved:  # or a restart would give it back
+                    self._write(self.permission.keep)
                 board.reset()
         left_us = board.ticks_diff(until_us, board.ticks_us())
         self.garbage += 1
@@ -315,11 +317,8 @@ class App:
         session = self.session
         if session.active():
             return
-        if not self._retry_ms:  # before the boot record, which waits for the self-test
-            if self.safety.unsaved:
-                self._write(self.latches.keep)
-            if self.permission.unsaved:  # and before a host is heard again
-                self._write(self.permission.keep)
+        if self.safety.unsaved and not self._retry_ms:  # before the boot record, which waits for the self-test
+            self._write(self.latches.keep)
         if self.panel.toggle_remote:
             self._toggle_remote()
         if self.panel.turn:
@@ -349,6 +348,8 @@ class App:
         """Write the next record, or what the device remembers. Raises StoreError or OSError."""
         if self.recorder.flush(self.uptime_ms, self.unix_s()) or self._keep_memory():
             self.safety.report(faults.FLASH_FAILED, False)
+        elif self.permission.unsaved:
+            self.permission.keep()
         else:
             self.startup.settle()
 

@@ -2,7 +2,7 @@
 
 What happens at the device has the last word: STOP, a latched fault and a pause by MODE suspend the
 permission, and a host that keeps asking is refused until MODE is held again. The suspension is on flash
-before the next request is read, so a restart does not end it.
+before a restart, so that does not end it.
 """
 
 from micropython import const

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import click
 
+from openknead.cli.agree import Press
 from openknead.cli.common import App, pass_app
 
 
 @click.command()
 @pass_app
 def clear(app: App) -> None:
-    """Clear a latched fault; refused while its cause lasts."""
+    """Clear the fault that is shown; refused while its cause lasts.
+
+    A fault that says something is broken also needs a press of MODE at the device.
+    """
     with app.connect() as device:
-        cleared = device.clear_fault()
+        press = Press(app, bool(device.hello.sim))
+        try:
+            cleared = device.clear_fault(waiting=press)
+        finally:
+            press.end()
         app.emit({"cleared": cleared}, f"cleared: {cleared}" if cleared else "there was no fault to clear")
 
 
