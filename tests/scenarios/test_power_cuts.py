@@ -409,7 +409,7 @@ def driver_fails_and_is_cleared(board: VirtualBoard) -> None:
     board.run_ms(200)
     board.rig.nfault_low = False
     board.run_ms(200)
-    board.rpc("fault.clear")
+    board.agreed("fault.clear")
     board.run_ms(100)
 
 
@@ -423,7 +423,7 @@ def crash(board: VirtualBoard) -> None:
 
 
 def clear_fault(board: VirtualBoard) -> None:
-    board.rpc("fault.clear")
+    board.agreed("fault.clear")
     board.run_ms(100)
 
 
