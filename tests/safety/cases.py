@@ -122,7 +122,7 @@ CASES = (
          state="off", then="power", reports="selftest"),
     Case("RUN_REQ at the rail, idle", "run_req_stuck", ("interlock_failed",), 190, "high", state="idle",
          breaks=PIN_IS_HIGH),
-    Case("RUN_REQ at the rail, after a session", "run_req_stuck", ("interlock_failed",), 190, "high",
+    Case("RUN_REQ at the rail, after a session", "run_req_stuck", ("interlock_failed",), 210, "high",
          off_ms=20, then="stop", breaks=PIN_IS_HIGH),
     Case("RUN_REQ at the rail, self-test", "run_req_stuck", ("interlock_drops", "interlock_stays"), 600,
          "high", state="off", then="power", reports="selftest", breaks=PIN_IS_HIGH),
