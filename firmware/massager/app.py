@@ -36,6 +36,7 @@ TIME_MASK = const(0x3FFFFFFF)
 HEAP_MIN = faults.row(faults.HEAP_LOW)[faults.FAULT]
 SELFTEST_MS = const(5_000)  # the record of the start waits so long for it
 RETRY_MS = const(1_000)  # after a write to flash that failed
+TELL_MS = const(20)  # between the record of the latches and the journal's: the host hears of the fault
 SETTLED_MS = const(3_000)  # a selection that stands for so long is kept
 MAINTENANCE_FILE = "maintenance"
 _LASTING_LIMITERS = (
@@ -317,7 +318,10 @@ class App:
         session = self.session
         if session.active():
             return
-        if self.safety.unsaved and not self._retry_ms:  # before the boot record, which waits for the self-test
+        if (
+            self.safety.unsaved and not self._retry_ms
+        ):  # before the boot record, which waits for the self-test
+            self._retry_ms = TELL_MS
             self._write(self.latches.keep)
         if self.panel.toggle_remote:
             self._toggle_remote()

@@ -498,7 +498,8 @@ class Device(Closing):
     def clear_fault(self, *, waiting: Waiting | None = None) -> str | None:
         """Clear the fault that is shown; its name, None when there was none. Raises CauseLasts.
 
-        A fault that says something is broken needs a press of MODE at the device; `waiting` as in `set`.
+        Others wait behind it, each to be cleared by itself: `status().fault` is the next. A fault that says
+        something is broken needs a press of MODE at the device; `waiting` as in `set`.
         """
         fault = self.status().fault if waiting else None
         name = fault.name if fault else None

@@ -1,8 +1,9 @@
 """Hands at the device, for recordings of a time when a host needed them less often.
 
-Recordings up to protocol 1.3 know two gestures with MODE: held 3 s it gave the permission to start, or took it
-away, and STOP or a fault did not suspend it; pressed it agreed to what weakens certain settings. Since 1.4 more
-changes need that press, an answer begins a second after its question, and a suspended permission is given back by MODE.
+Recordings up to protocol 1.3 know two gestures with MODE: held 3 s it gave the permission to start, or took
+it away, and STOP or a fault did not suspend it; pressed it agreed to what weakens certain settings. Since 1.4
+more changes need that press, an answer begins a second after its question, and MODE held 3 s gives back a
+permission that is suspended.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class Hands:
         self._wire.run_to(self._wire.now_ms + SHORT_MS)
         status = self._wire.status()
         self.given = not self.given
-        if status["state"] == "IDLE" and (status["remote_start"], bool(status["suspended"])) != (self.given, False):
+        if status["state"] == "IDLE" and (status["remote_start"], bool(status["suspended"])) != (
+            self.given,
+            False,
+        ):
             self._mode(LONG_MS)
             if self._wire.status()["remote_start"] != self.given:
                 self._mode(LONG_MS)
@@ -53,7 +57,7 @@ class Hands:
                 self._mode(LONG_MS if status["state"] == "IDLE" else SHORT_MS)
 
     def answer(self, entry: Entry, line: bytes, got: list[Reply]) -> list[Reply]:
-        """What the device answers once its question, if it has one that the recording lacks, was agreed to."""
+        """What the device answers once a question that the recording lacks was agreed to."""
         old = entry["replies"][0] if entry["replies"] else {}
         for _ in range(3):
             name = _error(got[0][0]) if got else ""

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from openknead_sim.crc import unframed
 from hands import Hands
+from openknead_sim.crc import unframed
 from rules import differences
 from wire import Entry, Wire, load
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hands import agreed, press
 from openknead import Device, connect
 from openknead.calibrate import Constants, Step, fit, measure
 from openknead.cli.demo import virtual_board
@@ -166,8 +167,8 @@ def test_the_command_applies_saves_and_writes_a_file_for_the_simulator(tmp_path:
                 if "confirm" in line:
                     press(port)
                 if "Now press" in line:
-                    press = [sys.executable, "-m", "openknead", "sim", "hand", "0.7", "--board", port]
-                    subprocess.run(press, check=True, stdout=subprocess.DEVNULL)
+                    firmly = [sys.executable, "-m", "openknead", "sim", "hand", "0.7", "--board", port]
+                    subprocess.run(firmly, check=True, stdout=subprocess.DEVNULL)
 
         hearer = threading.Thread(target=hear)
         hearer.start()
