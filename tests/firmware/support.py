@@ -150,6 +150,8 @@ class BenchBoard:
         self.run_req = 0
         self.stuck = None
         self.word = 0
+        self.motor_ms = None
+        self.stop_seen = False
         self.nfault = False
         self.driver_fault = False
         self.guarded = False
@@ -199,6 +201,12 @@ class BenchBoard:
 
     def bridged(self):
         return self.word
+
+    def count(self, motor_ms):
+        self.motor_ms = motor_ms
+
+    def counted_ms(self):
+        return self.motor_ms
 
     def note(self, doing, uptime_ms):
         self.noted = (doing, uptime_ms)
