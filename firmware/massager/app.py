@@ -337,9 +337,9 @@ class App:
         return self.recorder.flush(self.clock.uptime_ms, self.clock.unix_s())
 
     def _announce(self):
-        """Put on flash that a session begins, before its motor is armed: whatever happens, it will be charged.
+        """Put on flash that a session begins, before its motor is armed, so that it is charged in any case.
 
-        The time that this takes is no part of the session. STOP wins, even if it was pressed for less.
+        The time that this takes is not part of the session. STOP wins, even if it was pressed for less.
         """
         board = self.board
         if self._wake:  # the session before ended in the same round
@@ -351,6 +351,7 @@ class App:
         took_us = board.ticks_diff(board.ticks_us(), began_us)
         self._last_us = board.ticks_add(self._last_us, took_us)
         self.clock.advance(took_us // 1000)
+        self.safety.motor_started()  # from now on the interlock may rise
         if board.stop_seen:
             self.session.stop(sessions.STOP_BUTTON)
 

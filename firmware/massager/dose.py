@@ -1,15 +1,15 @@
 """Dose: motor time and oscillations by area, of the session and of the day; the rest after a long session.
 
-The ledger has an entry for each session (neighbours are merged beyond ENTRIES), and the day's dose is the sum of
-those that count now; nothing is erased when the date changes. An entry has the ledger's own time, which is uptime
-kept over power cycles and so says how old the entry is at least, and the clock's time and local date, as soon as
-a clock is known. With a clock, entries of today's date count, and those of a later date for 24 hours: only a
-later date begins a new day, and a date that goes back takes nothing away. Without one, the last day known goes on
-for 24 hours of uptime. A time that lies ahead of the clock is put back to now, so that a wrong date in the future
-is over 24 hours after it was corrected.
+The ledger has an entry for each session, ENTRIES of them at most (neighbors are merged), and the day's dose
+is the sum of the entries that count now: no change of date erases anything. Each entry has the ledger's own
+time, which is uptime kept over power cycles and so gives its least age, and, as soon as a clock is
+known, the clock's time and local date. With a clock, entries of today's date count, and those of a later date
+while they are less than 24 hours old: only a later date begins a new day. Without a clock, the last known day
+lasts for 24 hours of uptime. A time ahead of the clock is put back to now, so a wrong date in the future ends
+24 hours after its correction.
 
-A session that has begun is on flash before its motor is armed; if its end never gets there, the next start
-charges it: by the motor time that the board still knows, or else as it was planned.
+A session is on flash before its motor is armed. If its end is missing there, the next start charges it: by
+the motor time that a register of the board still has, or else as planned.
 `sample`, `refusals`, `warnings`, `allowance_ms` and `fits` run in the control tick and allocate nothing.
 """
 
@@ -105,7 +105,7 @@ class Dose:
         return self._exceeded(program, run_ms, area, WARN_PCT)
 
     def allowance_ms(self, run_ms):
-        """What the day's limit leaves of a session of run_ms; MIN_RUN_MS, which is refused, if it leaves less."""
+        """Part of run_ms that the day's limit leaves; MIN_RUN_MS, which is refused, if it leaves less."""
         limit_ms = self._settings["day_limit_min"] * 60_000
         return min(run_ms, max(limit_ms - self.total_ms, MIN_RUN_MS)) if limit_ms else run_ms
 
@@ -194,8 +194,8 @@ class Dose:
     def settle(self, counted_ms, recorded):
         """Charge the session that had begun when the device restarted; returns its record for the journal.
 
-        counted_ms: its motor time as the board knows it, or None; recorded: what the journal has of it already,
-        or None. None is returned in place of a second record.
+        counted_ms: its motor time as the board knows it, or None; recorded: its record in the journal, or
+        None. Returns None when it has a record.
         """
         begun, self.begun = self.begun, None
         self.changed = True
@@ -291,10 +291,10 @@ class Dose:
                 elif entry[AT] <= self._start_s:
                     age_s = unix_s - entry[UNIX]  # with the time that the power was off
             date = entry[DATE]
-            if date is None or today is None or date >= today:
-                if age_s < DAY_S or (date == today and unix_s is not None):
-                    counting |= bit
-                    old = False
+            lasts = age_s < DAY_S or (date == today and unix_s is not None)
+            if lasts and (date is None or today is None or date >= today):
+                counting |= bit
+                old = False
             if old:
                 stale = entry
             bit <<= 1
@@ -318,8 +318,10 @@ class Dose:
         self.total_ms = sum(self.charged_ms)
 
     def _shrink(self):
-        """Merge the two neighbours of one date that are nearest; without such, the oldest entry goes if it does
-        not count, or else into the next one."""
+        """Merge the two neighbors of one date that are nearest in time.
+
+        If no two have the same date, the oldest entry goes if it does not count, and is merged if it does.
+        """
         entries = self._entries
         best = gap_s = None
         for i in range(len(entries) - 1):

@@ -45,8 +45,8 @@ class Memory:
     def settle(self, journal, counted_ms):
         """Charge a session that had begun when the device restarted.
 
-        counted_ms: see `Dose.settle`. Returns the journal's record of it; None if it has one, or no session had
-        begun. The journal is written before this record, so a cut in between charges nothing twice.
+        counted_ms: see `Dose.settle`. Returns the record that the journal needs; None if it has one, or if no
+        session had begun. The journal is written before this record: a cut in between charges nothing twice.
         """
         if not self._dose.begun:
             return None

@@ -70,7 +70,7 @@ class Play:
         return left_ms
 
     def before(self):
-        """Number of the stage that `back` leads to: this one, or the one before if this one has just begun."""
+        """Number of the stage that `back` leads to: this one, or the one before if this has just begun."""
         return self.stage - 1 if self.stage and self._stage_ms < BACK_MS else self.stage
 
     def back(self, at_most_ms):
