@@ -138,6 +138,7 @@ class BenchBoard:
         self.adc_supply = 41_800  # 12.0 V
         self.temperatures = [32_768] * 5  # by channel; 25 C, and half the rail
         self._turn = -1
+        self.mux_channel = self.adc_mux = 0  # here: a tick has no heap for new attributes
         self.buttons = 0
         self.tach_count = self.tach_periods = 0
         self.duty = 0
