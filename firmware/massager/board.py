@@ -79,9 +79,11 @@ RAN_OUT = const(1)  # bit of the reason: the timer ran out, nobody asked for the
 MARK = const(0x4005800C)
 UPTIME = const(0x40058010)
 DOING = const(0x40058014)
+MOTOR_MS = const(0x40058018)
 BRIDGE = const(0x40058028)  # the last one; 4 to 7 are the boot ROM's only while 4 has its mark
 STARTED = const(0x6B01)  # values of MARK: the firmware has started, …
 GUARDED = const(0x6B02)  # … the watchdog watches it
+COUNTED = const(0x5 << 24)  # marks MOTOR_MS as written by this firmware
 
 
 @rp2.asm_pio(fifo_join=rp2.PIO.JOIN_RX)
@@ -159,7 +161,8 @@ class Board:
     adc_current, adc_supply: 0…65535; mux_channel with adc_mux: the channel (of `sense`) that was read in this
     sample; tach_count, tach_periods: sum and number of tach periods (TACH_COUNT_US each) since the last
     sample; buttons: bits of `buttons`, 1 = pressed; run_req: RUN_REQ as it reads, 0 or 1; driver_fault:
-    whether the driver's fault line is low, or was since the motor was enabled; guarded: the watchdog runs.
+    whether the driver's fault line is low, or was since the motor was enabled; guarded: the watchdog runs;
+    stop_seen: the STOP contact has opened since this was set to False.
     """
 
     SIMULATED = getattr(machine, "SIMULATED", False)
@@ -183,6 +186,8 @@ class Board:
         self._rgb = 0
         for name in BUTTONS:
             Pin(PINS[name], Pin.IN, Pin.PULL_UP)
+        self.stop_seen = False
+        Pin(PINS["STOP"], Pin.IN, Pin.PULL_UP).irq(self._stop_opened, Pin.IRQ_RISING, hard=True)
         self._buttons_at = PINS["STOP"]
         self._run_req_bit = 1 << PINS["RUN_REQ"]
         self._nfault_bit = 1 << PINS["NFAULT"]
@@ -260,6 +265,10 @@ class Board:
         """Forget what the driver's fault line did while the driver woke up."""
         self._tripped = False
 
+    def _stop_opened(self, _pin):
+        """Interrupt: the STOP contact opened; one that came during a write to flash comes after it."""
+        self.stop_seen = True
+
     def write_motor(self, duty):
         """Motor duty, 0…65535. Stays 0 once the driver has complained."""
         if duty != self._duty:
@@ -292,6 +301,15 @@ class Board:
         """Leave two numbers for the firmware that starts after a watchdog's reset."""
         mem32[DOING] = doing
         mem32[UPTIME] = uptime_ms
+
+    def count(self, motor_ms):
+        """Leave the session's motor time, 0…900,000 ms, for the firmware that starts after a reset."""
+        mem32[MOTOR_MS] = COUNTED | motor_ms
+
+    def counted_ms(self):
+        """The motor time that `count` left before the reset; None after power-on."""
+        word = mem32[MOTOR_MS] & 0xFFFFFFF
+        return word ^ COUNTED if word >> 24 == COUNTED >> 24 else None
 
     def bridge(self, word):
         """Leave a number of at most 28 bits for the firmware that starts after a reset."""

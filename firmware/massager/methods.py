@@ -50,7 +50,8 @@ def _hello(app, params):
         "capabilities": CAPABILITIES,
         "uptime_ms": app.uptime_ms,
         "boot": app.journal.boot,
-        "unix_s": app.unix_s(),
+        "unix_s": app.clock.unix_s(),
+        "utc_offset_min": None if app.clock.offset_s is None else app.clock.offset_s // 60,
     }
 
 
@@ -226,6 +227,8 @@ def _session_skip(app, params):
 
 def _session_back(app, params):
     app.session.heard_host()
+    if app.session.back_exceeds():
+        raise RpcError(errors.REFUSED, {"refusals": _refusals(sessions.DOSE_USED_UP)})
     if not app.session.back():
         raise wrong_state(app)
     return _session(app)
@@ -274,10 +277,12 @@ def _clock_set(app, params):
     unix_s = params["unix_s"]
     if not UNIX_MIN_S <= unix_s < UNIX_END_S:
         raise RpcError(errors.INVALID_PARAMS, {"param": "unix_s", "min": UNIX_MIN_S, "max": UNIX_END_S - 1})
-    was = app.unix_s()
-    offset_min = params.get("utc_offset_min", 0)
-    in_range("utc_offset_min", offset_min, -OFFSET_MAX_MIN, OFFSET_MAX_MIN)
-    app.set_clock(unix_s, offset_min * 60)
+    was = app.clock.unix_s()
+    offset_min = params.get("utc_offset_min")
+    if offset_min is not None:
+        in_range("utc_offset_min", offset_min, -OFFSET_MAX_MIN, OFFSET_MAX_MIN)
+    app.clock.set(unix_s, None if offset_min is None else offset_min * 60)
+    app.pass_time()
     if was is None or abs(was - unix_s) > CLOCK_NEWS_S:
         app.recorder.note("clock", {"was": was})
     return {"unix_s": unix_s, "was": was}

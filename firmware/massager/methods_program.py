@@ -6,6 +6,7 @@ from micropython import const
 
 from massager import errors, library
 from massager.conditions import flash_error
+from massager.dose import CHARGED
 from massager.errors import RpcError
 from massager.store import StoreError, os_failure
 
@@ -103,8 +104,9 @@ def dose_get(app, params):
         areas[label] = (ms // 1000, turns, sessions)
     return {
         "day": dose.day,
-        "dated": app.unix_s() is not None,
+        "dated": app.clock.unix_s() is not None,
         "total_s": dose.total_ms // 1000,
+        "charged": {name: ms // 1000 for name, ms in zip(CHARGED, dose.charged_ms) if ms},
         "areas": areas,
         "next": following,
         "day_limit_min": settings["day_limit_min"],

@@ -159,6 +159,14 @@ class Program:
         """Cue that begins a stage, 0 = none."""
         return self._cue[index]
 
+    def motor_ms(self, first, area=-1):
+        """Time of the stages from `first` on that turn the motor, of one area if given. Allocates nothing."""
+        ds = 0
+        for i in range(first, self.count):
+            if self._b[i] and (area < 0 or self._area[i] == area):
+                ds += self._length_ds[i]
+        return ds * 100
+
     def turns(self, index):
         """Whether a stage turns the motor."""
         return self._b[index] > 0

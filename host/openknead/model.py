@@ -20,6 +20,8 @@ class Hello:
     uptime_ms: int
     unix_s: int | None = None  # the device's clock; None: not set, or firmware without one
     boot: int | None = None  # which of the device's starts this is; None: firmware that does not count
+    utc_offset_min: int | None = None  # the device's local time minus UTC; None: no host has sent it
+    keeps_zone: bool = False  # firmware that reports its zone, and whose dose survives a date that goes back
 
     @staticmethod
     def of(result: Mapping[str, Any]) -> Hello:
@@ -33,6 +35,8 @@ class Hello:
             uptime_ms=int(result.get("uptime_ms") or 0),
             unix_s=None if result.get("unix_s") is None else int(result["unix_s"]),
             boot=None if result.get("boot") is None else int(result["boot"]),
+            utc_offset_min=None if result.get("utc_offset_min") is None else int(result["utc_offset_min"]),
+            keeps_zone="utc_offset_min" in result,
         )
 
 

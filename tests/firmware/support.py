@@ -145,6 +145,7 @@ class BenchBoard:
         self.adc_supply = 41_800  # 12.0 V
         self.temperatures = [32_768] * 5  # by channel; 25 C, and half the rail
         self._turn = -1
+        self.mux_channel = self.adc_mux = 0  # here: a tick has no heap for new attributes
         self.buttons = 0
         self.tach_count = self.tach_periods = 0
         self.duty = 0
@@ -157,6 +158,8 @@ class BenchBoard:
         self.run_req = 0
         self.stuck = None
         self.word = 0
+        self.motor_ms = None
+        self.stop_seen = False
         self.nfault = False
         self.driver_fault = False
         self.guarded = False
@@ -206,6 +209,12 @@ class BenchBoard:
 
     def bridged(self):
         return self.word
+
+    def count(self, motor_ms):
+        self.motor_ms = motor_ms
+
+    def counted_ms(self):
+        return self.motor_ms
 
     def note(self, doing, uptime_ms):
         self.noted = (doing, uptime_ms)
