@@ -278,7 +278,7 @@ class Life(RuleBasedStateMachine):
         self.now_s += hours * HOUR_S
         self.power_on()
 
-    def charge(self, least_ms: int, most_ms: int, local_s: float | None, more_s: float = 60) -> None:
+    def charge(self, least_ms: int, most_ms: int, local_s: float | None, more_s: float = 0) -> None:
         """A session is over."""
         found = None if local_s is None else dates(local_s, local_s + more_s)
         error_s = self.clock.error_s if self.clock else None
@@ -313,10 +313,10 @@ def test_a_days_dose_is_neither_lost_nor_made(support: ModuleType) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=40,
+            max_examples=int(__import__("os").environ.get("N", 40)),
             stateful_step_count=20,
             deadline=None,
-            derandomize=True,
+            derandomize="N" not in __import__("os").environ,
             suppress_health_check=list(HealthCheck),
         ),
     )
