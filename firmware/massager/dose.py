@@ -24,6 +24,7 @@ from massager.drive import RATE_LEVEL_1_OPM, RATE_STEP_OPM
 SAMPLE_MS = const(40)
 GAP_MS = const(100)  # a longer time since the last sample is that of a pause
 DAY_S = const(86_400)
+LONGEST_DAY_S = const(90_000)  # when summer time ends
 SAVE_S = const(3_600)  # how much of the ledger's time a power cut may take away
 WARN_PCT = const(80)  # of a limit
 MIN_RUN_MS = const(10_000)  # a limit that leaves less is used up: the soft start alone takes some seconds
@@ -278,8 +279,7 @@ class Dose:
         bit = 1
         stale = None
         for entry in self._entries:
-            age_s = self._now_s - entry[AT]
-            old = age_s >= DAY_S
+            age_s = up_s = self._now_s - entry[AT]
             if unix_s is not None:
                 if entry[DATE] is None:
                     entry[DATE] = (self._local_s - age_s) // DAY_S
@@ -291,11 +291,10 @@ class Dose:
                 elif entry[AT] <= self._start_s:
                     age_s = unix_s - entry[UNIX]  # with the time that the power was off
             date = entry[DATE]
-            lasts = age_s < DAY_S or (date == today and unix_s is not None)
-            if lasts and (date is None or today is None or date >= today):
+            recent = age_s < DAY_S or (date == today and unix_s is not None and up_s < LONGEST_DAY_S)
+            if recent and (date is None or today is None or date >= today):
                 counting |= bit
-                old = False
-            if old:
+            elif up_s >= LONGEST_DAY_S:
                 stale = entry
             bit <<= 1
         self._counting = counting

@@ -29,7 +29,8 @@ LONG_MIN = 8 * 60  # a working day: more than that is left means that it does no
 COLUMNS = ("day", "boot", "area", "sessions", "motor_s", "oscillations", "mean_rate_opm", "estimated")
 ESTIMATED = (
     "~ estimated: from a session cut short by a power failure or a restart, charged as planned or to within "
-    "10 s; or from a record older than the areas, which counts as unspecified with its whole time, pauses included."
+    "10 s; or from a record older than the areas, which counts as unspecified with its whole time, pauses "
+    "included."
 )
 CHARGED = {
     "as_planned": "charged as planned: the power failed during a session, so its motor time is not known",
