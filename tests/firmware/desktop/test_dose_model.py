@@ -199,4 +199,4 @@ class Ledger(RuleBasedStateMachine):
 
 
 TestLedger = Ledger.TestCase
-TestLedger.settings = settings(max_examples=60, stateful_step_count=25, deadline=None, derandomize=True)
+TestLedger.settings = settings(max_examples=100, stateful_step_count=25, deadline=None, derandomize=True)
