@@ -1,4 +1,4 @@
-"""Figures of the firmware on the emulated Pico (MicroPython 1.24.1, precompiled install).
+"""Figures of the firmware on the emulated Pico (the reference MicroPython, precompiled install).
 
 All times are emulated: 125 MHz without flash wait states or interrupt-entry cycles, so a real Pico is
 somewhat slower. The run itself takes one to two minutes of wall time.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import versions
 from openknead_sim.emulator import firmware
 from openknead_sim.rpc import RpcError
 from test_firmware import assert_guarded
@@ -166,7 +167,10 @@ class Story:
     scope="module",
     params=[
         pytest.param((micropython, hang), marks=long)
-        for micropython, hang in (*(("1.24.1", hang) for hang in HANGS), ("1.20.0", "asleep"))
+        for micropython, hang in (
+            *((versions.REFERENCE, hang) for hang in HANGS),
+            *((older, "asleep") for older in versions.OLDER),
+        )
     ],
     ids="-".join,
 )
@@ -280,7 +284,7 @@ def test_ctrl_c_stops_the_motor_and_leaves_a_repl(boards):
 
 
 @long
-@pytest.mark.parametrize("micropython", ["1.24.1", "1.20.0"])
+@pytest.mark.parametrize("micropython", versions.ALL)
 def test_driver_fault_turns_the_pwm_off_wherever_in_the_tick_it_comes(boards, micropython, record_property):
     rig = boards.make(micropython, replace=modules())
     boards.ready(rig)
@@ -389,7 +393,7 @@ def test_deliberate_reset_is_no_fault_though_the_watchdog_ran(boards):
 
 
 @long
-@pytest.mark.parametrize("micropython", ["1.24.1", "1.20.0"])
+@pytest.mark.parametrize("micropython", versions.ALL)
 def test_ctrl_c_leaves_a_repl_that_the_watchdog_lets_live(boards, micropython):
     rig = boards.make(micropython, replace=modules())
     resets = watch_resets(rig.pico)
