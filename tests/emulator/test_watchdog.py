@@ -15,6 +15,8 @@ from test_firmware import assert_guarded
 
 pytest.importorskip("openknead_sim.emulator.pico", reason="pip install 'openknead[emulator]'")
 
+import bench_emulator
+
 pytestmark = [
     pytest.mark.emulator,
     pytest.mark.xdist_group("emulator"),
@@ -277,10 +279,22 @@ def assert_ctrl_c_stops_the_motor(rig):
 
 
 def test_ctrl_c_stops_the_motor_and_leaves_a_repl(boards):
-    rig = boards.get()  # the last test with it: it is left at the prompt, and the next one would start anew
+    rig = (
+        boards.get()
+    )  # the last two tests with it: it is left at the prompt, and the next one would start anew
     start(rig)
     assert_ctrl_c_stops_the_motor(rig)
     assert rig.pico.exec("print('at your service')") == "at your service\n"
+
+
+def test_short_form_of_the_bench_gives_its_figures(boards):
+    """With the board of the last test, whose app no longer runs: a start of its own takes minutes."""
+    rig = boards.get_at_prompt()
+    figures = bench_emulator.at_the_prompt(rig, ticks=20)
+    boards.breaches()  # of a session that no press and no host began
+    assert figures["tick_alloc_bytes"]["value"] == 0
+    assert 300 < figures["tick_us_median"]["value"] <= figures["tick_us_worst"]["value"] < 2_000
+    assert figures["heap_free_bytes"]["value"] > 40_000
 
 
 @long
