@@ -12,6 +12,7 @@ from massager.confirm import Confirm
 from massager.dose import Dose
 from massager.drive import Drive
 from massager.journal import Journal
+from massager.latches import Latches
 from massager.library import PLAIN, Library
 from massager.panel import Panel
 from massager.recorder import Recorder
@@ -31,7 +32,7 @@ RESET_TICKS = const(10)  # lets the last reply leave before a restart
 WAKE_TICKS = const(2)  # the interlock takes 6 ms at most to rise, the driver 1 ms to wake
 LONG_TICK_MS = const(1_000)  # more says nothing about how long a button was held
 TIME_MASK = const(0x3FFFFFFF)
-HEAP_MIN = faults.FAULTS[faults.HEAP_LOW - 1][5]
+HEAP_MIN = faults.row(faults.HEAP_LOW)[faults.FAULT]
 SELFTEST_MS = const(5_000)  # the record of the start waits so long for it
 RETRY_MS = const(1_000)  # after a write to flash that failed
 SETTLED_MS = const(3_000)  # a selection that stands for so long is kept
@@ -61,6 +62,7 @@ class App:
         self.sense = Sense(self.settings)
         self.drive = Drive(self.settings)
         self.safety = Safety(self.settings, self.sense, self.drive)
+        self.latches = Latches(board, files, self.safety)
         self.events = events.Events()
         self.dose = Dose(self.settings)
         self.session = Session(self.settings, self.drive, self.safety, self.dose, self.events)
@@ -70,6 +72,7 @@ class App:
         self.player = cues.Player(board, self.settings)
         self.journal = Journal(files)
         self.recorder = Recorder(self.journal, self.session, self.safety, self.sense, self.dose)
+        self.recorder.kept = self.latches.kept
         self.library = Library(files)
         self.memory = Store(files, "memory")  # what the device remembers by itself: dose, selection
         self.selected = PLAIN
@@ -185,7 +188,8 @@ class App:
         board = self.board
         period_us = board.ticks_diff(now_us, self._last_us)
         self._last_us = now_us
-        rest_us = self._rest_us + (period_us if period_us > 0 else 0)
+        passed_us = period_us if period_us > 0 else 0
+        rest_us = self._rest_us + passed_us
         dt_ms = rest_us // 1000
         self._rest_us = rest_us - dt_ms * 1000
         left_ms = TIME_MASK - self.uptime_ms
@@ -201,7 +205,7 @@ class App:
         safety = self.safety
         # sense
         board.sample()
-        sense.update(board, drive.voltage_mv)
+        sense.update(board, drive.voltage_mv, passed_us)
         # safety
         safety.check(session.motor_on, period_us)
         if safety.fault != self._fault_seen:
@@ -306,6 +310,10 @@ class App:
         session = self.session
         if session.active():
             return
+        if (
+            self.safety.unsaved and not self._retry_ms
+        ):  # before the boot record, which waits for the self-test
+            self._write(self.latches.keep)
         if self.panel.toggle_remote:
             self._toggle_remote()
         if self.panel.turn:
@@ -321,14 +329,22 @@ class App:
         if self._retry_ms:
             self._retry_ms -= TICK_MS
             return
+        self._write(self._keep_records)
+
+    def _write(self, write):
+        """Let `write` write to flash; a flash that refuses is a fault, and is tried again later."""
         try:
-            if self.recorder.flush(self.uptime_ms, self.unix_s()) or self._keep_memory():
-                self.safety.report(faults.FLASH_FAILED, False)
-            else:
-                startup.settle()
+            write()
         except (StoreError, OSError):
             self._retry_ms = RETRY_MS
             self.safety.report(faults.FLASH_FAILED)
+
+    def _keep_records(self):
+        """Write the next record, or what the device remembers. Raises StoreError or OSError."""
+        if self.recorder.flush(self.uptime_ms, self.unix_s()) or self._keep_memory():
+            self.safety.report(faults.FLASH_FAILED, False)
+        else:
+            self.startup.settle()
 
     def _pass_time(self):
         """Tell the dose of each second."""

@@ -79,6 +79,7 @@ RAN_OUT = const(1)  # bit of the reason: the timer ran out, nobody asked for the
 MARK = const(0x4005800C)
 UPTIME = const(0x40058010)
 DOING = const(0x40058014)
+BRIDGE = const(0x40058028)  # the last one; 4 to 7 are the boot ROM's only while 4 has its mark
 STARTED = const(0x6B01)  # values of MARK: the firmware has started, …
 GUARDED = const(0x6B02)  # … the watchdog watches it
 
@@ -291,6 +292,14 @@ class Board:
         """Leave two numbers for the firmware that starts after a watchdog's reset."""
         mem32[DOING] = doing
         mem32[UPTIME] = uptime_ms
+
+    def bridge(self, word):
+        """Leave a number of at most 28 bits for the firmware that starts after a reset."""
+        mem32[BRIDGE] = word
+
+    def bridged(self):
+        """The number that `bridge` left before the reset; 0 after power-on."""
+        return mem32[BRIDGE] & 0xFFFFFFF
 
     def led(self, rgb):
         """Colour as bits: 4 red, 2 green, 1 blue."""

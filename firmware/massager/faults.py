@@ -36,7 +36,10 @@ WATCHDOG_RESET = const(26)
 CRASHED = const(27)
 PAD_HOT = const(28)
 PAD_SENSOR = const(29)
-# Sets of codes are kept as bits `1 << code`, and a small integer has 30: this was the last code.
+# 1 to 29 are as they came. From here on codes have groups with room between them, and are never used twice:
+# 32 to 39 drive, 40 to 49 sensors, 50 to 59 controller and flash, 60 to 63 supply.
+RATE_MISMATCH = const(32)
+LATCHES_LOST = const(50)
 
 LIMIT_CURRENT = const(1)
 LIMIT_HEAT = const(2)
@@ -51,9 +54,30 @@ _ONCE = "at once"
 _GONE = "when its cause is gone"
 _STOPPED = "once the motor is off, which ends the cause"
 
-# code, name, measures,
-# unit, limit, fault, hysteresis, debounce_ms, reaction,
-# remedy, how it is cleared, source of the numbers
+# why it survives
+_LOOSE = "A loose contact reads well again after the next start."
+_RUNNING = "What is broken shows again only once the motor runs."
+_BROKEN = "A part that keeps the motor off has failed."
+_UNEXPLAINED = "Nothing says why it happened."
+_AGREED = "Nothing but a deliberate act settles it."
+
+# The columns of FAULTS. LIMIT, FAULT: thresholds, a number, the name of a setting, a text, or None;
+# SURVIVES: why the latched fault outlives a reset and a loss of power until it is cleared, "" if it does not.
+# It does when the device is broken or cannot explain itself, and may look sound after the next start.
+CODE = const(0)
+NAME = const(1)
+MEASURES = const(2)
+UNIT = const(3)
+LIMIT = const(4)
+FAULT = const(5)
+HYSTERESIS = const(6)
+DEBOUNCE_MS = const(7)
+REACTION = const(8)
+REMEDY = const(9)
+CLEAR = const(10)
+SOURCE = const(11)
+SURVIVES = const(12)
+
 # fmt: off
 FAULTS = (
     (
@@ -62,6 +86,7 @@ FAULTS = (
         "Press less hard. If it trips without load, look for a blocked mechanism or a short in the motor.",
         _GONE,
         "Below the 2.9 A at which the driver carrier limits; motors considered stall at up to 5.5 A.",
+        "",
     ),
     (
         STALL, "stall", "rate below a third of the demand",
@@ -69,6 +94,7 @@ FAULTS = (
         "Free the pad, then clear. If it turns freely, check motor plug and tach.",
         _STOPPED,
         "Heat budget: 20 W at the driver's limit, cut in 0.5 s.",
+        "",
     ),
     (
         MOTOR_HOT, "motor_hot", "motor temperature",
@@ -76,6 +102,7 @@ FAULTS = (
         "Let the motor cool down below 75 C; use a lower level or press less hard.",
         _GONE,
         "Design: below the 98 C cut-off on the motor can.",
+        "",
     ),
     (
         DRIVER_HOT, "driver_hot", "driver temperature",
@@ -83,6 +110,7 @@ FAULTS = (
         "Let the driver cool down below 80 C; check its copper area and air.",
         _GONE,
         "Design: the driver shuts itself down at 175 C die temperature.",
+        "",
     ),
     (
         HANDLE_HOT, "handle_hot", "handle temperature",
@@ -90,6 +118,7 @@ FAULTS = (
         "Put the device down until the handle is below 41 C.",
         _GONE,
         "48 C for 10 min is a burn threshold (ISO 13732-1, not re-read).",
+        "",
     ),
     (
         BATTERY_CRITICAL, "battery_critical", "supply voltage",
@@ -97,6 +126,7 @@ FAULTS = (
         "Charge the battery, or check the adapter and its plug.",
         _STOPPED,
         "Discharge limit of lithium-ion cells.",
+        "",
     ),
     (
         MOTOR_SENSOR, "motor_sensor", "motor thermistor open, shorted, jumping, or 40 K below the handle",
@@ -104,6 +134,7 @@ FAULTS = (
         "Check plug and wires of the thermistor on the motor.",
         _GONE,
         "Design: nothing changes by 10 K within 40 ms, and the motor is the source of the heat.",
+        _LOOSE,
     ),
     (
         DRIVER_SENSOR, "driver_sensor", "driver thermistor open, shorted or jumping",
@@ -111,6 +142,7 @@ FAULTS = (
         "Check the thermistor at the driver.",
         _GONE,
         "Design: nothing changes by 10 K within 40 ms.",
+        _LOOSE,
     ),
     (
         HANDLE_SENSOR, "handle_sensor", "handle thermistor open, shorted or jumping",
@@ -118,6 +150,7 @@ FAULTS = (
         "Check plug and wires of the thermistor in the handle.",
         _GONE,
         "Design: nothing changes by 10 K within 80 ms.",
+        _LOOSE,
     ),
     (
         CURRENT_SENSOR, "current_sensor", "current of the driven motor; or 150 mA while the driver sleeps",
@@ -125,6 +158,7 @@ FAULTS = (
         "Check the current sense wire, the motor plug and the driver's supply.",
         _GONE,
         "No-load current is 200 mA; noise of the ADC is 3 mA.",
+        _RUNNING,
     ),
     (
         TICK_OVERRUN, "tick_overrun", "control tick period with the motor on",
@@ -132,6 +166,7 @@ FAULTS = (
         "Clear and go on; if it comes back, report it with the firmware version.",
         _STOPPED,
         "Five ticks; half of the interlock's 100 ms.",
+        "",
     ),
     (
         RUNAWAY, "runaway", "rate beyond one and a half times the demand",
@@ -139,6 +174,7 @@ FAULTS = (
         "Do not use the device: driver or drive fails. Check the driver, motor_ke_uvs and the tach.",
         _STOPPED,
         "Largest overshoot simulated with a hand lifted off: 45 % for 0.1 s.",
+        _RUNNING,
     ),
     (
         NO_ROTATION, "no_rotation", "no tach pulses while voltage and current say that the motor turns",
@@ -146,6 +182,7 @@ FAULTS = (
         "Check the tach's wire and magnet, and the coupling of the pad.",
         _STOPPED,
         "As stall; told apart below 1000 mA by the back-EMF.",
+        _RUNNING,
     ),
     (
         UNCOMMANDED_MOTION, "uncommanded_motion", "rate while commanded off, above that of coasting down",
@@ -153,6 +190,7 @@ FAULTS = (
         "Pull the battery or the adapter: a transistor of the driver may be shorted. Do not use the device.",
         _GONE,
         "Design: coasting only slows down.",
+        _BROKEN,
     ),
     (
         DRIVER_FAULT, "driver_fault", "fault line of the motor driver",
@@ -160,6 +198,7 @@ FAULTS = (
         "Look for a short at the motor or an overheated driver; then clear.",
         _STOPPED,
         "The driver retries by itself; the firmware must not.",
+        _RUNNING,
     ),
     (
         ADC_REFERENCE, "adc_reference", "what multiplexer and ADC read as half of the rail, off by",
@@ -167,6 +206,7 @@ FAULTS = (
         "Check the 3.3 V rail, the reference divider and the multiplexer.",
         _GONE,
         "5 %: the divider's 1 % and the ADC's error have room.",
+        _UNEXPLAINED,
     ),
     (
         SUPPLY_HIGH, "supply_high", "supply voltage",
@@ -174,6 +214,7 @@ FAULTS = (
         "Unplug: the supply is too high. Use the adapter or pack that belongs to it; check battery_cells.",
         _GONE,
         "4.25 V a cell (IEC 62133) and the error of the divider.",
+        "",
     ),
     (
         SUPPLY_DIP, "supply_dip", "fall of the supply in the first 2 s of driving",
@@ -181,6 +222,7 @@ FAULTS = (
         "The supply is too weak: charge the battery, check plugs and wires.",
         _STOPPED,
         "Soft start draws below 1 A; a sound pack falls by 2 %.",
+        "",
     ),
     (
         INTERLOCK_TRIPPED, "interlock_tripped", "RUN_REQ low although armed and fed",
@@ -188,6 +230,7 @@ FAULTS = (
         "Clear and go on; if it comes back, check the wires of RUN_REQ and STOP.",
         _STOPPED,
         "Two ticks and what arming takes.",
+        _UNEXPLAINED,
     ),
     (
         INTERLOCK_FAILED, "interlock_failed", "RUN_REQ high while disarmed, or low after arming",
@@ -195,6 +238,7 @@ FAULTS = (
         "Pull the battery or the adapter. Check RUN_REQ for a short; run `knead selftest`.",
         _GONE,
         "Two ticks and what arming takes.",
+        _BROKEN,
     ),
     (
         CLOCK_JUMP, "clock_jump", "time between two ticks, backwards or beyond",
@@ -202,6 +246,7 @@ FAULTS = (
         "Clear and go on; if it comes back, the board is defective.",
         _STOPPED,
         "The watchdog would have ended a real wait of 1 s.",
+        _UNEXPLAINED,
     ),
     (
         SESSION_OVERRUN, "session_overrun", "motor time within a session",
@@ -209,6 +254,7 @@ FAULTS = (
         "Clear; report it with the firmware version: the session's own clock failed.",
         _STOPPED,
         "15 min and 1 s; the interlock follows at 15 min and 5 s.",
+        _UNEXPLAINED,
     ),
     (
         HEAP_LOW, "heap_low", "free memory after a collection",
@@ -216,6 +262,7 @@ FAULTS = (
         "Reboot; if it comes back, report it with the firmware version.",
         _GONE,
         "A request takes 6 kB at most.",
+        "",
     ),
     (
         FLASH_FAILED, "flash_failed", "writing the journal",
@@ -223,6 +270,7 @@ FAULTS = (
         "Delete files that are not needed; if it comes back, the flash is worn out.",
         _ONCE,
         "Without its journal the device cannot account for what it did.",
+        "",
     ),
     (
         FIRMWARE_CHANGED, "firmware_changed", "hash of the firmware's files against the one kept",
@@ -230,6 +278,7 @@ FAULTS = (
         "If you have just installed it: clear. If not: install the firmware again.",
         _ONCE,
         "SHA-256 over all files of the firmware.",
+        _AGREED,
     ),
     (
         WATCHDOG_RESET, "watchdog_reset", "cause of the last reset",
@@ -237,6 +286,7 @@ FAULTS = (
         "The firmware hung and was restarted. Clear; report it with `knead log`.",
         _ONCE,
         "The watchdog's time is 1 s.",
+        _UNEXPLAINED,
     ),
     (
         CRASHED, "crashed", "error that ended the firmware",
@@ -244,6 +294,7 @@ FAULTS = (
         "The firmware failed and was restarted. Clear; report it with `knead log`.",
         _ONCE,
         "",
+        _UNEXPLAINED,
     ),
     (
         PAD_HOT, "pad_hot", "pad temperature",
@@ -251,6 +302,7 @@ FAULTS = (
         "Lift the pad off the skin until it is below 40 C; use a lower level or press less hard.",
         _GONE,
         "On skin: 41 C (IEC 60601-1 ed. 2, 42.3), 43 C (IEC 60601-2-37).",
+        "",
     ),
     (
         PAD_SENSOR, "pad_sensor", "pad thermistor open, shorted or jumping",
@@ -258,6 +310,23 @@ FAULTS = (
         "Check plug and wires of the pad's thermistor; if none is fitted: `knead set pad_sensor=false`.",
         _GONE,
         "Design: nothing changes by 10 K within 80 ms.",
+        _LOOSE,
+    ),
+    (
+        RATE_MISMATCH, "rate_mismatch", "tach against back-EMF",
+        "mV", None, None, 0, 1000, CUT,
+        "Check motor_ke_uvs, motor_r_mohm and tach_ppr (`knead calibrate`), then the tach and its magnet.",
+        _STOPPED,
+        "Beyond motor's, winding's and magnet's spread; see docs/faults.md.",
+        _RUNNING,
+    ),
+    (
+        LATCHES_LOST, "latches_lost", "record of the latched faults on flash",
+        "", None, None, 0, 0, CUT,
+        "Faults from before the last start may be forgotten: look at `knead log`, then clear.",
+        _ONCE,
+        "Both copies are damaged.",
+        _AGREED,
     ),
 )
 # fmt: on
@@ -269,16 +338,55 @@ LIMITERS = (
 )
 
 
+_AT = bytearray(64)  # by code: place in FAULTS, from 1; 0 = there is no such code
+
+
+def index():
+    """Note where in FAULTS each code is."""
+    for code in range(len(_AT)):
+        _AT[code] = 0
+    for place in range(len(FAULTS)):
+        _AT[FAULTS[place][CODE]] = place + 1
+
+
+index()
+
+
+def known(code):
+    """Whether a fault has this code."""
+    return 0 <= code < len(_AT) and _AT[code] > 0
+
+
+def row(code):
+    """The row of a fault code. Raises ValueError for a code that no fault has."""
+    if not known(code):
+        raise ValueError(code)
+    return FAULTS[_AT[code] - 1]
+
+
+def code(name):
+    """The code of a fault's name; NONE when there is no such fault."""
+    for fault in FAULTS:
+        if fault[NAME] == name:
+            return fault[CODE]
+    return NONE
+
+
 def fault_name(code):
     """Name of a fault code; None for NONE."""
-    return FAULTS[code - 1][1] if code else None
+    return row(code)[NAME] if code else None
 
 
 def ramps(code):
     """Whether a fault lets the motor run down gently."""
-    return FAULTS[code - 1][8] is RAMP
+    return row(code)[REACTION] is RAMP
+
+
+def survives(code):
+    """Whether a latched fault outlives a reset and a loss of power until it is cleared."""
+    return row(code)[SURVIVES] != ""
 
 
 def limiter_names(bits):
     """Names of the limiter bits that are set."""
-    return [row[1] for row in LIMITERS if row[0] & bits]
+    return [limiter[1] for limiter in LIMITERS if limiter[0] & bits]

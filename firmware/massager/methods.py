@@ -25,6 +25,7 @@ UNIX_MIN_S = 1_767_225_600  # 2026: nobody set that clock right who says less
 UNIX_END_S = 1 << 32
 CLOCK_NEWS_S = 2
 OFFSET_MAX_MIN = 14 * 60  # of any place on earth
+LATCHED_MAX = 8  # names of latched faults in a reply; `more` counts them all
 JOURNAL_ROOM = 800  # characters of records in a reply
 REFUSALS_ROOM = 780  # characters of the refusals in a reply
 NAME_ROOM = 41  # of each but for its remedy: the longest name, and what JSON adds
@@ -74,6 +75,7 @@ def _status(app, params):
         "origin": sessions.ORIGINS[session.origin],
         "reason": sessions.reason_name(session.reason),
         "fault": _fault(safety),
+        "latched": [faults.fault_name(code) for code in safety.latched()[:LATCHED_MAX]],
         "limiters": faults.limiter_names(safety.limiters),
         "refusals": [row[1] for row in sessions.refusal_rows(session.refusals(sessions.REMOTE))],
         "boot": app.startup.cause,
@@ -94,8 +96,13 @@ def _status(app, params):
 def _fault(safety):
     if not safety.fault:
         return None
-    row = faults.FAULTS[safety.fault - 1]
-    return {"code": row[0], "name": row[1], "remedy": row[9], "more": safety.more}
+    row = faults.row(safety.fault)
+    return {
+        "code": row[faults.CODE],
+        "name": row[faults.NAME],
+        "remedy": row[faults.REMEDY],
+        "more": safety.more,
+    }
 
 
 def _session(app):

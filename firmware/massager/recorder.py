@@ -20,7 +20,10 @@ REPEAT_MS = const(60_000)  # the same refusal again within so long is no news
 
 
 class Recorder:
-    """Watches session and safety; `lost` counts records that came too fast to be written."""
+    """Watches session and safety; `lost` counts records that came too fast to be written.
+
+    kept: codes of the faults that were latched before this start; their records say so.
+    """
 
     def __init__(self, journal, session, safety, sense, dose):
         self._journal = journal
@@ -39,6 +42,8 @@ class Recorder:
         self._session_due = False
         self._fault = array("i", [0] * 6)  # code, state, level, rate, current, supply
         self._fault_due = False
+        self._ended_by = faults.NONE  # the fault that ended the session that is over
+        self.kept = []
         self._extra = []  # (kind, values) from between the ticks
         self.lost = 0
 
@@ -99,6 +104,7 @@ class Recorder:
             self._stats, self._done = self._done, self._stats
             self._areas = self._dose.close(session.ran_ms)
             self._limiters_done = self._limiters
+            self._ended_by = self._fault[0]
             self._limiters = 0
             self._clear()
 
@@ -127,20 +133,13 @@ class Recorder:
     def _next(self, now_ms):
         if self._extra:
             return self._extra[0]
-        if self._fault_due:
-            code, state, level, rate, current, supply = self._fault
-            return "fault", {
-                "fault": faults.fault_name(code),
-                "state": sessions.STATES[state][1],
-                "level": level,
-                "rate_opm": rate,
-                "current_ma": current,
-                "supply_mv": supply,
-            }
+        cleared = self._safety.cleared
+        if self._fault_due and cleared in (faults.NONE, self._fault[0]):
+            return "fault", self._fault_record()
         if self._session_due:
             return "session", self._session_record()
-        if self._safety.cleared:
-            return "clear", {"fault": faults.fault_name(self._safety.cleared)}
+        if cleared:
+            return "clear", {"fault": faults.fault_name(cleared)}
         if self._session.refused:
             return self._refusal(now_ms)
         return None
@@ -153,9 +152,25 @@ class Recorder:
         elif kind == "session":
             self._session_due = False
         elif kind == "clear":
+            if self._safety.cleared in self.kept:
+                self.kept.remove(self._safety.cleared)
             self._safety.cleared = faults.NONE
         else:
             self._session.refused = 0
+
+    def _fault_record(self):
+        code, state, level, rate, current, supply = self._fault
+        record = {
+            "fault": faults.fault_name(code),
+            "state": sessions.STATES[state][1],
+            "level": level,
+            "rate_opm": rate,
+            "current_ma": current,
+            "supply_mv": supply,
+        }
+        if code in self.kept:
+            record["kept"] = True  # latched before this start
+        return record
 
     def _session_record(self):
         session = self._session
@@ -167,7 +182,7 @@ class Recorder:
             "run_s": session.run_ms // 1000,
             "ran_ms": session.ran_ms,
             "reason": sessions.reason_name(reason),
-            "fault": faults.fault_name(self._fault[0]) if reason == sessions.FAULT else None,
+            "fault": faults.fault_name(self._ended_by) if reason == sessions.FAULT else None,
             "limiters": faults.limiter_names(self._limiters_done),
             "program": play.program.name if play.program else None,
             "shift": play.shift,

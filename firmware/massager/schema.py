@@ -55,6 +55,7 @@ def _fault(row):
         "remedy",
         "clear",
         "source",
+        "survives",
     )
     return dict(zip(keys, row))
 

@@ -17,6 +17,7 @@ INVALID = const(-32_768)  # a temperature whose sensor reads open or shorted
 TACH_COUNT_US = const(40)  # one count of the board's tach
 TACH_TIMEOUT_US = const(250_000)  # no edge for so long: standstill
 TICK_US = const(10_000)
+TICK_MS = const(10)
 # No motor of a massager is so fast, and no voltage so far below zero. Beyond them, with a tach that chatters
 # or a short circuit, products would be no small integers any more: they need heap, and the tick has none.
 MOST_OPM = const(16_000)
@@ -46,7 +47,8 @@ HANDLE = const(2)
 PAD = const(3)
 REFERENCE = const(4)
 ALL_FITTED = const(15)  # bits of the thermistors
-PERIOD_MS = (40, 40, 80, 80)  # of the thermistors; handle and pad, which warm slowly, share a turn
+# Of the thermistors, in ticks of 10 ms; handle and pad, which warm slowly, share a turn.
+PERIOD_MS = (40, 40, 80, 80)
 
 
 def ntc_table(beta_k, pullup_ohm):
@@ -111,8 +113,11 @@ class Sense:
             self.fitted &= ~(1 << PAD)
             self._forget(PAD)
 
-    def update(self, board, voltage_mv):
-        """Convert the board's latest sample; voltage_mv is what the drive applied during the last tick."""
+    def update(self, board, voltage_mv, period_us=TICK_US):
+        """Convert the board's latest sample.
+
+        voltage_mv: what the drive applied during the last tick; period_us: how long that was, 0…2^29.
+        """
         self.run_req = board.run_req
         self.driver_fault = board.driver_fault
         fast = (board.adc_current >> 4) * self._ma_full >> 12
@@ -129,7 +134,7 @@ class Sense:
         if channel == REFERENCE:
             self.reference = board.adc_mux
         else:
-            self._update_temperature(channel, board.adc_mux)
+            self._update_temperature(channel, board.adc_mux, period_us)
         emf_mv = voltage_mv - self._r * fast // 1000
         emf = (emf_mv if emf_mv > LEAST_MV else LEAST_MV) * OPM_PER_MV_UVS // self._ke
         if emf > MOST_OPM:
@@ -141,7 +146,7 @@ class Sense:
             emf = emf if voltage_mv and emf > 0 else 0
             self.rate_opm = self.prompt_opm = self.rate_opm + ((emf - self.rate_opm) >> 2)
             return
-        self._update_tach(board.tach_periods, board.tach_count)
+        self._update_tach(board.tach_periods, board.tach_count, period_us)
         if not voltage_mv or fast < DRIVEN_MA:
             self.prompt_opm = self.rate_opm
             self._emf_ticks = self._emf_sum = 0
@@ -173,7 +178,7 @@ class Sense:
             below = above
         return 100
 
-    def _update_temperature(self, channel, reading):
+    def _update_temperature(self, channel, reading, period_us):
         if not self.fitted >> channel & 1:
             return
         temperatures = self.temperatures_dc
@@ -184,7 +189,7 @@ class Sense:
             reading_open = NTC_OPEN
             reading_short = NTC_SHORT
         if reading > reading_open or reading < reading_short:
-            temperatures[channel] = INVALID
+            self._forget(channel)
             return
         ntc = self._ntc
         i = reading >> 10
@@ -197,20 +202,22 @@ class Sense:
             temperatures[channel] = old + ((value - old) >> 2)
             self.jumped_ms[channel] = 0
         else:
-            self._jump(channel, value)
+            self._jump(channel, value, period_us)
 
     def _forget(self, channel):
         self.temperatures_dc[channel] = INVALID
         self.jumped_ms[channel] = 0
 
-    def _jump(self, channel, value):
-        lasts_ms = self.jumped_ms[channel] + PERIOD_MS[channel]
+    def _jump(self, channel, value, period_us):
+        """A reading far from the value kept; the first one says nothing about the time before it."""
+        lasts_ms = self.jumped_ms[channel]
+        lasts_ms += period_us // 1000 * PERIOD_MS[channel] // TICK_MS if lasts_ms else TICK_MS
         if lasts_ms > JUMP_MS:
             self.temperatures_dc[channel] = value
-        else:
-            self.jumped_ms[channel] = lasts_ms
+            lasts_ms = JUMP_MS
+        self.jumped_ms[channel] = lasts_ms
 
-    def _update_tach(self, periods, count):
+    def _update_tach(self, periods, count, period_us):
         if periods and count:
             rate = (60_000_000 // TACH_COUNT_US) * periods // count // self._ppr
             self.rate_opm = rate if rate < MOST_OPM else MOST_OPM
@@ -220,7 +227,10 @@ class Sense:
         if since >= TACH_TIMEOUT_US:
             self.rate_opm = 0
             return
-        self._since_edge_us = since = since + TICK_US
-        most = 60_000_000 // (since * self._ppr)
+        since += period_us
+        if since > TACH_TIMEOUT_US:
+            since = TACH_TIMEOUT_US
+        self._since_edge_us = since
+        most = 60_000_000 // (since * self._ppr) if since else MOST_OPM
         if self.rate_opm > most:
             self.rate_opm = most

@@ -64,7 +64,7 @@ class Startup:
         if self._crash is not None:
             self._files.remove(CRASH_FILE)
             self._crash = None
-        if not self._kept and not self._safety.fault:  # cleared is agreed
+        if not self._kept and not self._safety.is_latched(faults.FIRMWARE_CHANGED):  # cleared is agreed
             replace(self._files, CONTENT_FILE, self.content.encode())
             self._kept = True
 

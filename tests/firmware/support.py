@@ -149,6 +149,7 @@ class BenchBoard:
         self.free = 150_000
         self.run_req = 0
         self.stuck = None
+        self.word = 0
         self.nfault = False
         self.driver_fault = False
         self.guarded = False
@@ -192,6 +193,12 @@ class BenchBoard:
 
     def guard(self):
         self.guarded = True
+
+    def bridge(self, word):
+        self.word = word
+
+    def bridged(self):
+        return self.word
 
     def note(self, doing, uptime_ms):
         self.noted = (doing, uptime_ms)

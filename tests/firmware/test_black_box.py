@@ -173,7 +173,11 @@ def test_a_crash_leaves_its_traceback_and_is_told_once():
     assert "ValueError: boom" in record["error"]
     assert record["state"] == "RUNNING"
     once_more = boot(("reset", 0, 0), bench.files)
-    assert once_more.call("status")["fault"] is None
+    assert once_more.app.startup.cause == "reset"
+    assert once_more.call("status")["latched"] == ["crashed"]  # until it is cleared
+    assert once_more.app.safety.clear()
+    once_more.run_ms(100)
+    assert boot(("reset", 0, 0), bench.files).call("status")["latched"] == []
 
 
 def test_an_error_in_the_tick_is_told_whole_and_leaves_the_heap_open():

@@ -14,6 +14,11 @@ TICK_US = 10_000
 NEVER = 10_000  # ticks
 
 
+def lasting(safety):
+    """Codes of the faults whose cause lasts."""
+    return [row[faults.CODE] for row in faults.FAULTS if safety.lasts(row[faults.CODE])]
+
+
 class Readings:
     """What Sense would tell of a sound device whose motor runs at level 3, unloaded."""
 
@@ -50,7 +55,8 @@ class Watched:
     def __init__(self, motor_on=True, cells=0):
         self.sense = Readings()
         self.drive = Motor()
-        self.safety = Safety({"battery_cells": cells}, self.sense, self.drive)
+        settings = {"battery_cells": cells, "motor_ke_uvs": 11_000, "motor_r_mohm": 2_180}
+        self.safety = Safety(settings, self.sense, self.drive)
         self._turn = -1
         self.motor_on = motor_on
         if motor_on:
@@ -83,7 +89,10 @@ class Watched:
         return bool(self.tick(len(TURNS)).safety.limiters & limiter)
 
     def active(self, code):
-        return bool(self.safety.active >> code & 1)
+        return self.safety.lasts(code)
+
+    def lasting(self):
+        return lasting(self.safety)
 
 
 def settled(motor_on=True, cells=0):
@@ -98,8 +107,8 @@ def test_the_limits_that_are_judged_in_every_tick():
     for bad, good, name, ticks in (
         ({"fast_ma": 2_601}, {"fast_ma": 2_600}, "over_current", 2),
         ({"current_ma": 19}, {}, None, 0),  # little voltage above back-EMF: little current is right
-        ({"rate_opm": 499, "current_ma": 1_000}, {"rate_opm": 500}, "stall", 21),
-        ({"rate_opm": 2_751}, {"rate_opm": 2_750}, "runaway", 16),
+        ({"rate_opm": 499, "current_ma": 1_000}, {"rate_opm": 500, "emf_opm": 500}, "stall", 21),
+        ({"rate_opm": 2_751}, {"rate_opm": 2_750, "emf_opm": 2_750}, "runaway", 16),
         ({"run_req": 0}, {}, "interlock_tripped", 4),
         ({"driver_fault": True}, {}, "driver_fault", 1),
     ):
@@ -144,7 +153,7 @@ def test_a_stall_is_judged_from_500_opm_of_demand():
         watched = settled()
         watched.sense.current_ma = 1_000
         watched.drive.demand_opm = demand
-        watched.sense.rate_opm = rate
+        watched.sense.rate_opm = watched.sense.emf_opm = rate
         assert watched.until_fault() == expected, demand
 
 
@@ -152,19 +161,21 @@ def test_a_stall_is_judged_by_the_back_emf_too_once_the_motor_draws_1_a():
     """A late pulse of the tach, or one of its noise, does not make the time anew."""
     for current_ma, emf_opm, expected in (
         (1_001, 499, ("stall", 21)),
-        (1_001, 500, None),
-        (1_000, 0, None),
+        (1_001, 500, ("rate_mismatch", 102)),
+        (1_000, 0, ("rate_mismatch", 102)),
     ):
         watched = settled()
         watched.sense.current_ma = current_ma
         watched.sense.emf_opm = emf_opm
         assert watched.until_fault() == expected, (current_ma, emf_opm)
+    watched = settled()
     watched.drive.demand_opm = 499
+    watched.sense.emf_opm = 0
     watched.sense.rate_opm, watched.sense.current_ma = 400, 2_000
     assert watched.until_fault() is None
     watched.drive.demand_opm = 500
-    watched.sense.rate_opm = 501  # too fast: the drive brakes, and the back-EMF cannot be told
-    assert watched.until_fault() is None
+    watched.sense.rate_opm = 501  # too fast: the drive brakes, and the back-EMF cannot be known
+    assert watched.until_fault(90) is None
     watched.sense.rate_opm = 500
     assert watched.until_fault() == ("stall", 21)
 
@@ -186,10 +197,10 @@ def test_a_motor_that_turns_by_voltage_and_current_is_no_stall():
 
 def test_a_motor_that_coasts_at_the_start_is_no_runaway_for_three_seconds():
     watched = Watched()
-    watched.sense.rate_opm = 3_000
+    watched.sense.rate_opm = watched.sense.emf_opm = 3_000
     assert watched.until_fault() == ("runaway", 316)
     watched = Watched()
-    watched.sense.rate_opm = 3_000
+    watched.sense.rate_opm = watched.sense.emf_opm = 3_000
     watched.tick(100)
     watched.sense.rate_opm = 1_500  # as slow as asked for: from now on it is judged
     watched.tick()
@@ -246,7 +257,7 @@ def test_901_s_of_motor_time_are_the_most():
     watched.tick(8_020, period_us=50_000)
     assert not watched.safety.fault
     watched.tick(period_us=1)
-    assert watched.safety.active == 1 << faults.SESSION_OVERRUN
+    assert watched.lasting() == [faults.SESSION_OVERRUN]
     assert faults.fault_name(watched.safety.fault) == "session_overrun"
     watched.safety.motor_stopped()
     assert watched.safety.clear()
@@ -495,11 +506,11 @@ def test_the_supply_on_mains_and_with_cells():
         watched.sense.supply_mv = critical
         assert watched.until_fault() is None
         watched.sense.supply_mv = critical - 1
-        watched.tick(12 * 4)
+        watched.tick(13 * 4)
         watched.sense.supply_mv = critical
         watched.tick(4)
         watched.sense.supply_mv = critical - 1
-        watched.tick(12 * 4)
+        watched.tick(13 * 4)
         assert not watched.safety.fault
         watched.tick(4)
         assert faults.fault_name(watched.safety.fault) == "battery_critical"
@@ -591,7 +602,7 @@ def test_heat_and_battery_take_the_level_down_as_long_as_they_last():
     assert not watched.drive.derate
 
 
-def test_the_first_fault_is_kept_and_the_others_are_counted():
+def test_each_fault_is_shown_and_cleared_by_itself():
     watched = settled(motor_on=False)
     safety = watched.safety
     watched.sense.temperatures_dc[1] = INVALID
@@ -602,15 +613,39 @@ def test_the_first_fault_is_kept_and_the_others_are_counted():
     assert (safety.fault, safety.more) == (faults.DRIVER_SENSOR, 2)
     assert not safety.clear()
     assert (safety.fault, safety.more, safety.cleared) == (faults.DRIVER_SENSOR, 2, faults.NONE)
+    watched.sense.temperatures_dc[1] = 250
+    watched.tick(8)
+    order = safety.latched()
+    assert (order[0], sorted(order[1:])) == (
+        faults.DRIVER_SENSOR,
+        [faults.HANDLE_SENSOR, faults.ADC_REFERENCE],
+    )
+    assert safety.clear()
+    assert (safety.fault, safety.more) == (order[1], 1)
+    assert not safety.clear()  # it is shown now, and its own cause lasts
     watched.sense.sound()
     watched.rest()
     watched.tick(8)
-    assert (safety.fault, safety.more) == (faults.DRIVER_SENSOR, 2)
-    assert safety.clear()
-    assert (safety.fault, safety.more, safety.cleared) == (faults.NONE, 0, faults.DRIVER_SENSOR)
+    for left in (order[2:], []):
+        shown = safety.fault
+        assert safety.clear()
+        assert safety.cleared == shown
+        assert not safety.is_latched(shown)
+        assert safety.latched() == left
+        assert safety.more == 0
     safety.cleared = faults.NONE
     assert safety.clear()
-    assert safety.cleared == faults.NONE
+    assert (safety.fault, safety.cleared) == (faults.NONE, faults.NONE)
+
+
+def test_a_fault_that_comes_again_is_latched_once():
+    watched = settled(motor_on=False)
+    for _ in range(3):
+        watched.sense.reference = 0
+        watched.tick(60)
+        watched.sense.reference = 32_768
+        watched.tick(60)
+    assert watched.safety.latched() == [faults.ADC_REFERENCE]
 
 
 def test_what_others_report_is_latched_at_once_and_lasts_until_they_take_it_back():
@@ -635,30 +670,29 @@ def test_a_motor_that_is_off_has_no_stall_but_may_be_hot():
     ends = (
         "stall", "current_sensor", "tick_overrun", "battery_critical", "runaway", "driver_fault",
         "supply_dip", "interlock_tripped", "interlock_failed", "clock_jump", "session_overrun",
+        "rate_mismatch",
     )  # fmt: skip
     for row in faults.FAULTS:
-        code, name = row[0], row[1]
-        safety = Watched().safety
-        for _ in range(501):
-            safety.report(code)
-        assert safety.active == 1 << code
+        code, name = row[faults.CODE], row[faults.NAME]
+        watched = settled()
+        safety = watched.safety
+        safety.report(code)
+        safety._now_us += 1_001_000
+        safety.report(code)
+        assert lasting(safety) == [code]
         safety.motor_stopped()
-        assert safety.active == (0 if name in ends else 1 << code), name
-        if name in ends:
-            for _ in range(row[7]):  # and its time starts anew
-                safety.report(code)
-            assert safety.active == 0
-            safety.report(code)
-            assert safety.active == 1 << code
+        assert lasting(safety) == ([] if name in ends else [code]), name
 
 
 def test_only_low_memory_lets_the_motor_run_down():
-    assert [row[1] for row in faults.FAULTS if faults.ramps(row[0])] == ["heap_low"]
+    assert [row[faults.NAME] for row in faults.FAULTS if faults.ramps(row[faults.CODE])] == ["heap_low"]
 
 
 def test_the_table_has_the_numbers_of_the_design():
-    """name: limit, fault, hysteresis, debounce in ms; the codes count from 1 in this order."""
-    assert [row[1:2] + row[4:8] for row in faults.FAULTS] == [
+    """name: limit, fault, hysteresis, debounce in ms; codes from 32 on are grouped, with gaps."""
+    assert [
+        row[faults.NAME : faults.NAME + 1] + row[faults.LIMIT : faults.REACTION] for row in faults.FAULTS
+    ] == [
         ("over_current", "current_limit_ma", 2_600, 0, 10),
         ("stall", None, None, 0, 200),
         ("motor_hot", 800, 900, 50, 200),
@@ -688,8 +722,174 @@ def test_the_table_has_the_numbers_of_the_design():
         ("crashed", None, None, 0, 0),
         ("pad_hot", 410, 430, 10, 160),
         ("pad_sensor", None, None, 0, 160),
+        ("rate_mismatch", None, None, 0, 1_000),
+        ("latches_lost", None, None, 0, 0),
     ]
-    assert [row[0] for row in faults.FAULTS] == list(range(1, 30))
+    assert [row[faults.CODE] for row in faults.FAULTS] == list(range(1, 30)) + [32, 50]
     assert faults.limiter_names(faults.LIMIT_HEAT | faults.LIMIT_CURRENT) == ["current", "heat"]
     assert faults.fault_name(faults.CRASHED) == "crashed"
     assert faults.fault_name(faults.NONE) is None
+
+
+# -- ticks of any length ----------------------------------------------------------------------------
+
+
+def test_a_start_ends_what_was_timed_while_the_motor_was_off():
+    watched = settled(motor_on=False)
+    watched.sense.rate_opm = 301
+    watched.tick(5)
+    watched.motor_on = True
+    watched.sense.sound()
+    watched.safety.motor_started()
+    watched.tick(100)
+    assert watched.safety._timed == 0
+    watched.safety.motor_stopped()
+    watched.rest()
+    watched.safety._coasting_opm = 0
+    watched.sense.rate_opm = 301
+    assert watched.until_fault() == ("uncommanded_motion", 21)
+
+
+def test_every_time_is_measured_however_long_the_ticks():
+    """A cause trips once it has lasted for its time: the reading that shows it first counts as 10 ms."""
+    for period_ms in (10, 11, 15, 20, 25, 33, 40, 49, 50):
+        for code, field, value, motor_on, turns in (
+            ("over_current", "fast_ma", 2_601, True, 1),
+            ("stall", "rate_opm", 0, True, 1),
+            ("runaway", "rate_opm", 5_000, True, 1),
+            ("interlock_tripped", "run_req", 0, True, 1),
+            ("uncommanded_motion", "rate_opm", 2_000, False, 1),
+            ("supply_high", "supply_mv", 15_000, True, 4),
+            ("adc_reference", "reference", 0, False, 4),
+            ("rate_mismatch", "emf_opm", 500, True, 4),
+        ):
+            watched = settled(motor_on)
+            watched.sense.current_ma = 1_000 if code == "stall" else watched.sense.current_ma
+            while watched.sense.channel != (1 if code == "rate_mismatch" else REFERENCE):
+                watched.tick()
+            watched.tick(turns - 1, 1_000 * period_ms)
+            setattr(watched.sense, field, value)
+            debounce_ms = faults.row(faults.code(code))[faults.DEBOUNCE_MS]
+            readings = 1
+            while 10 + (readings - 1) * turns * period_ms <= debounce_ms:
+                readings += 1
+            watched.tick((readings - 1) * turns, 1_000 * period_ms)
+            assert not watched.safety.fault, (code, period_ms)
+            watched.tick(turns, 1_000 * period_ms)
+            assert faults.fault_name(watched.safety.fault) == code, (code, period_ms)
+
+
+def test_over_current_trips_at_its_second_reading_in_ticks_of_any_length():
+    for period_us in range(1_000, 50_001, 1_000):
+        watched = settled()
+        watched.sense.fast_ma = 2_601
+        watched.tick(1, period_us)
+        assert not watched.safety.fault
+        watched.tick(1, period_us)
+        assert faults.fault_name(watched.safety.fault) == "over_current"
+
+
+def test_the_waits_of_start_and_stop_are_measured_too():
+    """Coasting, waking, sleeping, standing still, and the limiter's second."""
+    for period_ms in (10, 25, 49):
+        period_us = 1_000 * period_ms
+        watched = Watched()
+        watched.sense.rate_opm = watched.sense.emf_opm = 3_000
+        watched.tick(3_000 // period_ms, period_us)
+        assert not watched.safety.fault
+        watched.tick(150 // period_ms + 3, period_us)
+        assert faults.fault_name(watched.safety.fault) == "runaway"
+        watched = settled()
+        watched.safety.motor_stopped()
+        watched.rest()
+        watched.sense.rate_opm = 1_500
+        watched.tick(5_000 // period_ms - 1, period_us)
+        assert not watched.safety.fault
+        watched.tick(200 // period_ms + 3, period_us)
+        assert faults.fault_name(watched.safety.fault) == "uncommanded_motion"
+        watched = settled()
+        watched.drive.limited = True
+        watched.tick()
+        watched.drive.limited = False
+        watched.tick((1_000 - 1) // period_ms, period_us)
+        assert watched.safety.limiters == faults.LIMIT_CURRENT
+        watched.tick(1, period_us)
+        assert watched.safety.limiters == 0
+
+
+# -- tach and back-EMF ------------------------------------------------------------------------------
+
+
+def test_tach_and_back_emf_may_differ_by_what_motors_differ():
+    """At 11 mV s/rad, in mV of back-EMF: 1/7, 0.6 ohm and 0.1 V more; 1/4, 0.3 ohm and 0.1 V less."""
+    for rate, current_ma, low, high in (
+        (1_000, 200, 612, 1_334),
+        (1_540, 200, 1_017, 1_951),
+        (2_080, 1_000, 1_213, 2_985),
+        (3_700, 200, 2_637, 4_419),
+        (3_700, 2_000, 2_168, 5_356),
+    ):
+        for emf, expected in (
+            (low, None),
+            (high, None),
+            (low - 1, "rate_mismatch"),
+            (high + 1, "rate_mismatch"),
+        ):
+            watched = Watched()
+            watched.drive.demand_opm = rate
+            watched.sense.rate_opm = rate
+            watched.sense.current_ma = watched.sense.fast_ma = current_ma
+            watched.sense.emf_opm = emf
+            found = watched.until_fault(400)
+            assert (found and found[0]) == expected, (rate, current_ma, emf, found)
+            if found:
+                assert 100 <= found[1] <= 108
+
+
+def test_tach_and_back_emf_of_a_motor_that_generates_or_hardly_turns_are_not_compared():
+    for current_ma, demand, expected in (
+        (29, 1_500, None),
+        (30, 1_500, "rate_mismatch"),
+        (300, 499, None),
+        (300, 500, "rate_mismatch"),
+    ):
+        watched = settled()
+        watched.sense.current_ma = current_ma
+        watched.drive.demand_opm = demand
+        watched.sense.rate_opm = demand
+        watched.sense.emf_opm = 0
+        found = watched.until_fault(400)
+        assert (found and found[0]) == expected, (current_ma, demand)
+
+
+def test_a_short_disagreement_is_no_fault():
+    watched = settled()
+    for _ in range(5):
+        watched.sense.emf_opm = 500
+        watched.tick(95)
+        watched.sense.emf_opm = 1_500
+        watched.tick(8)
+    assert not watched.safety.fault
+
+
+def test_a_hot_motor_has_more_resistance():
+    """At 85 C and 1 A the winding drops half a volt more than when cold, which looks like back-EMF."""
+    for celsius, expected in ((25, "rate_mismatch"), (85, None)):
+        watched = settled()
+        watched.sense.temperatures_dc[0] = 10 * celsius
+        watched.sense.current_ma = 1_000
+        watched.sense.emf_opm = 1_500 + 214 + 520 + 87 + 200
+        found = watched.until_fault(400)
+        assert (found and found[0]) == expected, celsius
+
+
+def test_a_constant_that_no_motor_has_is_noticed_though_tach_and_back_emf_agree():
+    """motor_ke_uvs and tach_ppr both wrong by the same factor, or no tach at all."""
+    for ke_uvs, expected in ((16_000, None), (22_000, "rate_mismatch"), (55_000, "rate_mismatch")):
+        for rate in (1_000, 2_350, 3_700):
+            watched = settled()
+            watched.safety._settings["motor_ke_uvs"] = ke_uvs
+            watched.safety.configure()
+            watched.drive.demand_opm = watched.sense.rate_opm = watched.sense.emf_opm = rate
+            found = watched.until_fault(400)
+            assert (found and found[0]) == expected, (ke_uvs, rate)

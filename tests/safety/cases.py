@@ -110,6 +110,8 @@ CASES = (
     Case("driver complains, at the start", "driver_fault", ("driver_fault",), 200, off_ms=90, state="idle",
          then="start"),
     Case("tach cut", "tach_cut", ("no_rotation", "stall"), 610, off_ms=500, since=_stall_is_judged),
+    Case("tach gives more pulses", "tach_pulses", ("rate_mismatch", "runaway"), 1_410, (2.0, 8.0),
+         off_ms=1_300, since=_stall_is_judged),
     Case("drive runs away", "drive_runaway", ("runaway", "over_current"), 410, off_ms=300, since=_too_fast,
          **LIGHT),
     # interlock
@@ -186,6 +188,7 @@ CASES = (
          then="selftest", reports="selftest"),
     Case("settings corrupt", "settings_corrupt", ("settings_invalid",), 500, state="off", then="power",
          reports="refusal"),
+    Case("latches corrupt", "latches_corrupt", ("latches_lost",), 500, state="off", then="power"),
     # serial
     Case("host silent", "host_silent", ("host_lost",), 3_300, off_ms=3_150, reports="reason"),
     Case("cable out", "serial_dropped", ("host_lost",), 4_600, off_ms=3_150, reports="reason",
