@@ -33,11 +33,11 @@ class Confirm:
         self._safety = safety
         self._panel = the_panel
         self._events = event_log
-        self._apply = None
+        self._apply: object = None
         self._asked_ms = self._ended_ms = self._pause_ms = 0
         self._fault = self._more = 0  # as they were when it was asked: a fault may be what it is about
         self.number = 0
-        self.names = ()
+        self.names: list = []
 
     def ask(self, names, apply):
         """Wait for a press of MODE; raises RpcError, which says so, or that it is too early to ask again.
@@ -104,7 +104,7 @@ class Confirm:
         return (self._events.now_ms - then_ms) & _MASK
 
     def _end(self, outcome):
-        self.names = ()
+        self.names = []
         self._apply = None
         self._panel.answer = panel.NO_ANSWER
         self._ended_ms = self._events.now_ms

@@ -155,7 +155,7 @@ class Session:
         self.reason = NO_REASON
         self.origin = NO_ORIGIN
         self.level = 0
-        self.blockers = ()
+        self.blockers: tuple = ()
         self.selected = None
         self.play = Play()
         self.motor_on = False

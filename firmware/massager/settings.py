@@ -28,7 +28,7 @@ MEANING = const(8)
 
 # A host alone may lengthen rests and tighten the limits of the dose, which only holds back. PRESS in both
 # directions: what a protection measures by, and what the rate of a level depends on; wrong, nothing notices.
-TABLE = (
+TABLE: tuple = (
     ("min_level", "int", "level", 1, 11, 1, IDLE_REMOTE, RAISED, "Lowest level that can be chosen."),
     ("max_level", "int", "level", 1, 11, 11, IDLE_REMOTE, RAISED, "Highest level that can be chosen."),
     ("default_level", "int", "level", 1, 11, 1, IDLE_REMOTE, NEVER, "Level that a start by button rises to."),

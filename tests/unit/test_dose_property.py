@@ -1,4 +1,4 @@
-"""The dose against a ledger that knows what really happened, over power cycles, resets, wrong clocks and zones.
+"""The dose against a ledger that knows what happened, over power cycles, resets, wrong clocks and zones.
 
 The whole device runs on a board of raw readings, with files that survive. The ledger here knows the true
 time and the motor's real time; of each session it works out whether it must count and whether it may.
