@@ -33,7 +33,7 @@ class Confirm:
         self._safety = safety
         self._panel = the_panel
         self._events = event_log
-        self._apply: object = None
+        self._apply = _nothing
         self._asked_ms = self._ended_ms = self._pause_ms = 0
         self._fault = self._more = 0  # as they were when it was asked: a fault may be what it is about
         self.number = 0
@@ -105,7 +105,7 @@ class Confirm:
 
     def _end(self, outcome):
         self.names = []
-        self._apply = None
+        self._apply = _nothing
         self._panel.answer = panel.NO_ANSWER
         self._ended_ms = self._events.now_ms
         if outcome == APPLIED:
@@ -113,3 +113,7 @@ class Confirm:
         else:
             self._pause_ms = min(max(2 * self._pause_ms, PAUSE_MS), PAUSE_MAX_MS)
         self._events.put(events.CONFIRM, outcome, self.number)
+
+
+def _nothing():
+    """What a yes does while no question waits."""
