@@ -24,7 +24,7 @@ from massager.selftest import Selftest
 from massager.sense import REFERENCE, Sense
 from massager.session import Session
 from massager.settings import Settings
-from massager.startup import Startup, record_crash
+from massager.startup import CRASH_LOOP_MS, Startup, record_crash
 from massager.store import Store, StoreError
 
 TICK_US = const(10_000)
@@ -50,6 +50,7 @@ def leave_maintenance(files):
     try:
         return files.remove(MAINTENANCE_FILE)
     except OSError:  # the mark is there and stays: better no motor than no device
+        files.skip(MAINTENANCE_FILE, "cannot be removed")
         return True
 
 
@@ -111,8 +112,12 @@ class App:
 
     def crashed(self, error):
         """For the guard, with the outputs low: leave a record of the error, and restart."""
-        state = self.session.state
-        if record_crash(self.files, self.board.describe(error), state, self.uptime_ms):
+        try:
+            record_crash(self.files, self.board.describe(error), self.session.state, self.uptime_ms)
+        except OSError:
+            self.safety.latch(faults.CRASHED)
+            self.latches.bridge()
+        if self.uptime_ms > CRASH_LOOP_MS:
             self.board.reset()
 
     @property
@@ -323,6 +328,9 @@ class App:
             if self._interrupted:
                 self.recorder.note("session", self._interrupted)
                 self._interrupted = None
+        if self.files.fresh:
+            self.files.fresh = False
+            self.recorder.note("skipped", {"files": list(self.files.skipped)})
         if self._retry_ms:
             self._retry_ms -= TICK_MS
             return

@@ -92,6 +92,8 @@ def _status(app, params):
         "confirm": _question(app.confirm),
         "uptime_ms": app.uptime_ms,
         "tick_worst_us": app.tick_worst_us,
+        "skipped": app.files.skipped[0] if app.files.skipped else None,
+        "skipped_more": max(len(app.files.skipped) - 1, 0),
     }
     status.update(words)
     status.update(methods_settings.unsaved(app))

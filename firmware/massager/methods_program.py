@@ -43,9 +43,10 @@ def _program(app, name):
 
 def program_get(app, params):
     name = params["name"]
-    stages = app.library.stages(name)
-    rows, following = _page(stages, params, _STAGES_PAGE) if stages else ((), None)
-    return {"name": name, "builtin": library.built_in(name), "stages": rows, "next": following}
+    program = app.library.load(name)
+    rows, following = _page(range(program.count if program else 0), params, _STAGES_PAGE)
+    stages = [program.stage(i) for i in rows]
+    return {"name": name, "builtin": library.built_in(name), "stages": stages, "next": following}
 
 
 def program_begin(app, params):

@@ -10,6 +10,7 @@ import massager
 from massager import library, rpc
 from massager.app import App
 from massager.buttons import MODE
+from massager.flash import ENTRIES_MAX, TOO_MANY, Flash
 from massager.panel import LEAD_MS
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, PERIOD_MS, REFERENCE
 
@@ -45,14 +46,18 @@ def built_in_files():
 BUILT_IN_FILES = built_in_files()
 
 
-class MemoryFiles:
+class MemoryFiles(Flash):
     """Files in memory that can fail: `cut_at` operations from now the power fails, in the middle of a write;
-    `error` is the errno of every write."""
+    `error` is the errno of every write.
+
+    content: path → bytes, or the errno of reading it; an empty folder is a path that ends in a slash.
+    """
 
     class PowerCut(Exception):
         pass
 
     def __init__(self):
+        super().__init__()
         self.content = {}  # what was written; the firmware's own files are there as well
         self.operations = 0
         self.cut_at = None
@@ -65,18 +70,51 @@ class MemoryFiles:
         if self.cut_at is not None and self.operations > self.cut_at:
             raise self.PowerCut()
 
-    def read(self, name):
-        return self.content.get(name) or BUILT_IN_FILES.get(name)
+    def _is_folder(self, name):
+        return any(path.startswith(name + "/") for path in self.content)
+
+    def _check_place(self, name):
+        """Raise what littlefs raises where no file can be written."""
+        folder = name.rsplit("/", 1)[0]
+        if folder != name and folder in self.content:
+            raise OSError(20)
+        if self._is_folder(name):
+            raise OSError(21)
+
+    def _load(self, name, most):
+        data = self.content.get(name, BUILT_IN_FILES.get(name))
+        if data is None:
+            raise OSError(21 if self._is_folder(name) else 2)
+        if isinstance(data, int):
+            raise OSError(data)
+        return data if len(data) <= most else None
+
+    def _entries(self, folder):
+        found = self.content.get(folder)
+        if found is not None:
+            raise OSError(found if isinstance(found, int) else 20)
+        if not self._is_folder(folder):
+            raise OSError(2)
+        entries = {}
+        for path in self.content:
+            if path.startswith(folder + "/") and path != folder + "/":
+                parts = path[len(folder) + 1 :].split("/")
+                entries[parts[0]] = len(parts) > 1
+        if len(entries) > ENTRIES_MAX:
+            raise OSError(TOO_MANY)
+        return list(entries.items())
 
     def write(self, name, data):
         if self.error:
             raise OSError(self.error)
+        self._check_place(name)
         self.content[name] = data[: int(len(data) * self.torn)]
         self._operation()
         self.content[name] = data
         self._operation()
 
     def rename(self, old, new):
+        self._check_place(new)
         self._operation()
         self.content[new] = self.content.pop(old)
         self._operation()
@@ -84,12 +122,15 @@ class MemoryFiles:
     def append(self, name, data):
         self._operation()
         before = self.content.get(name, b"")
+        if isinstance(before, int):
+            raise OSError(before)
         self.write(name, before + data)
 
-    def names(self, folder):
-        return sorted(n[len(folder) + 1 :] for n in self.content if n.startswith(folder + "/"))
-
     def remove(self, name):
+        if name + "/" in self.content:
+            name += "/"
+        elif self._is_folder(name):
+            raise OSError(39)
         if name not in self.content:
             return False
         self._operation()
