@@ -32,7 +32,17 @@ SEGMENTS = 32
 SEGMENT_BYTES = 4096
 TEMPORARY = "record.tmp"
 FIRMWARE = {"boot.py", "main.py", "massager"}
-KEPT = {"content", "journal", "memory.a", "memory.b", "programs", "settings.a", "settings.b"}
+KEPT = {
+    "content",
+    "journal",
+    "latches.a",
+    "latches.b",
+    "memory.a",
+    "memory.b",
+    "programs",
+    "settings.a",
+    "settings.b",
+}
 
 
 class Cuts:
@@ -406,11 +416,10 @@ def stop_session(board: VirtualBoard) -> None:
 
 def driver_fails_and_is_cleared(board: VirtualBoard) -> None:
     board.rig.nfault_low = True
-    board.run_ms(200)
+    board.run_ms(500)
     board.rig.nfault_low = False
     board.run_ms(200)
-    board.rpc("fault.clear")
-    board.run_ms(100)
+    clear_fault(board)
 
 
 def crash(board: VirtualBoard) -> None:
@@ -424,7 +433,7 @@ def crash(board: VirtualBoard) -> None:
 
 def clear_fault(board: VirtualBoard) -> None:
     board.rpc("fault.clear")
-    board.run_ms(100)
+    board.run_ms(500)  # three writes: latches, journal, and what is agreed to
 
 
 def maintain(board: VirtualBoard) -> None:
@@ -445,7 +454,12 @@ STORIES = {
     "start": Story(start, None, ("boot",)),
     "remote start by MODE": Story(toggle_remote_start, nothing, ("boot", "settings")),
     "session": Story(stop_session, begin_session, ("boot", "session")),
-    "fault": Story(driver_fails_and_is_cleared, begin_session, ("boot", "fault", "session", "clear")),
+    "fault": Story(
+        driver_fails_and_is_cleared,
+        begin_session,
+        ("boot", "fault", "session", "clear"),
+        (None, "driver_fault"),
+    ),
     "crash": Story(crash, nothing, ("boot", "boot", "fault"), (None, "crashed")),
     "changed firmware": Story(
         clear_fault,
