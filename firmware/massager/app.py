@@ -31,7 +31,8 @@ TICK_US = const(10_000)
 TICK_MS = const(10)
 COLLECT_US = const(6_000)  # garbage is collected when so much of a tick is left,
 GARBAGE_MAX = const(4_000)  # once so many characters were worked on, each worth ten bytes of heap or more
-RESET_TICKS = const(10)  # lets the last reply leave before a restart
+RESET_TICKS = const(10)  # lets the last reply leave before a restart, …
+RESET_MAX_TICKS = const(100)  # … which a host that does not read it does not hold up
 WAKE_TICKS = const(2)  # the interlock takes 6 ms at most to rise, the driver 1 ms to wake
 LONG_TICK_MS = const(1_000)  # more says nothing about how long a button was held
 HEAP_MIN = faults.row(faults.HEAP_LOW)[faults.FAULT]
@@ -102,7 +103,8 @@ class App:
         self._fault_seen = self._limiters_seen = 0
         self._rest_us = 0
         self._reset_ticks = 0
-        self.session.blockers = (self.panel, self.selftest)
+        self.blocks = 0  # refusal bit of a restart that is near
+        self.session.blockers = (self.panel, self.selftest, self)
         if maintenance:
             self.session.state = sessions.MAINTENANCE
             self.selftest.skip()  # the interlock is never armed in this state
@@ -170,7 +172,9 @@ class App:
         """Reset soon, after the reply is out. OSError: the mark for maintenance was not written."""
         if maintenance:
             self.files.write(MAINTENANCE_FILE, b"1")
-        self._reset_ticks = RESET_TICKS
+        if not self._reset_ticks:
+            self._reset_ticks = RESET_MAX_TICKS
+        self.blocks = sessions.RESTARTING
 
     def tick(self, now_us):
         """One pass of the control loop, at `now_us` of the board's clock. MemoryError: something allocates.
@@ -201,6 +205,9 @@ class App:
         board.sample()
         sense.update(board, drive.voltage_mv, passed_us)
         # safety
+        wake = self._wake
+        if session.motor_on and not wake and period_us > TICK_US:
+            period_us = TICK_US  # late before the motor was armed: a program was read, a record written
         safety.check(session.motor_on, period_us)
         if safety.fault != self._fault_seen:
             self._new_fault()
@@ -213,7 +220,10 @@ class App:
         self.panel.update(board.buttons, dt_ms if dt_ms < LONG_TICK_MS else LONG_TICK_MS)
         session.tick(dt_ms)
         # drive
-        wake = self._wake
+        if wake and (session.went_off or not session.motor_on):
+            self._wake = wake = 0
+            board.enable_motor(0)
+        session.went_off = False
         if session.motor_on:
             if wake > WAKE_TICKS:
                 board.write_motor(drive.step(sense.prompt_opm, sense.current_ma, sense.supply_mv))
@@ -227,9 +237,6 @@ class App:
             elif board.guarded and self.dose.begun:  # both are seen to between the ticks
                 self._wake = wake = 1
                 board.enable_motor(1)
-        elif wake:
-            self._wake = 0
-            board.enable_motor(0)
         # show
         if session.cue:
             self._give_cue()
@@ -272,16 +279,12 @@ class App:
                 board.guard()
             if not self.dose.begun and not self.safety.fault:
                 self._announce()
-            board.note(self.session.state, self.uptime_ms)
             board.count(self.dose.session_ms)
         else:
             self._care()
-        if self._reset_ticks and self.rpc.idle():
-            self._reset_ticks -= 1
-            if not self._reset_ticks:
-                if self.permission.unsaved:  # or a restart would give it back
-                    self._write(self.permission.keep)
-                board.reset()
+        board.note(self.session.state, self.uptime_ms)
+        if self._reset_ticks:
+            self._approach_reset()
         left_us = board.ticks_diff(until_us, board.ticks_us())
         self.garbage += 1
         if self._heap_due and left_us > COLLECT_US:  # takes as long as a collection
@@ -303,6 +306,16 @@ class App:
                 else:
                     board.wait_us(left_us)
             left_us = board.ticks_diff(until_us, board.ticks_us())
+
+    def _approach_reset(self):
+        """Restart once the reply is out, or the host has had its time to read it."""
+        self._reset_ticks -= 1
+        if self._reset_ticks > RESET_TICKS and self.rpc.idle():
+            self._reset_ticks = RESET_TICKS
+        if not self._reset_ticks:
+            if self.permission.unsaved:  # or a restart would give it back
+                self._write(self.permission.keep)
+            self.board.reset()
 
     def _care(self):
         """What only the time with the motor off is for: flash, and self-tests."""

@@ -270,7 +270,7 @@ def _selftest(app, params):
         if app.session.state == sessions.MAINTENANCE:
             raise wrong_state(app)
         require(app, IDLE)
-        selftest.restart()
+        selftest.ask()
     t_ms = None if selftest.state == "running" else selftest.t_ms
     return {"state": selftest.state, "t_ms": t_ms, "tests": selftest.results()}
 
@@ -286,7 +286,7 @@ def _clock_set(app, params):
     app.clock.set(unix_s, None if offset_min is None else offset_min * 60)
     app.pass_time()
     if was is None or abs(was - unix_s) > CLOCK_NEWS_S:
-        app.recorder.note("clock", {"was": was})
+        app.recorder.note_clock(was, app.uptime_ms)
     return {"unix_s": unix_s, "was": was}
 
 
