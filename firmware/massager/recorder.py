@@ -124,7 +124,7 @@ class Recorder:
             self.lost += 1
 
     def note_clock(self, was, now_ms):
-        """The clock was set to another time, `was` before. Once in REPEAT_MS: a host may set it without end."""
+        """The clock was set to another time. Once in REPEAT_MS: a host may set it without end."""
         if self._clock_ms is None or (now_ms - self._clock_ms) & _MASK >= REPEAT_MS:
             self._clock_ms = now_ms
             self.note("clock", {"was": was})

@@ -228,7 +228,7 @@ def test_a_program_that_takes_long_to_read_ends_no_session():
 
     bench.app.library.load = slowly
     assert bench.call("session.start", program="calf-5", run_s=300)["state"] == "RUNNING"
-    bench.run_ms(3_000)
+    bench.run_ms(2_000)
     assert bench.app.safety.fault == 0 and bench.app.session.state == sessions.RUNNING
 
 
