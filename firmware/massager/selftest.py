@@ -66,7 +66,7 @@ class Selftest:
         self.blocks = 0
 
     def ask(self):
-        """Begin a new round, unless one is under way: that one comes to its end, however often this is asked."""
+        """Begin a new round, unless one is under way: that one ends first, however often this is asked."""
         if self.state != "running":
             self.restart()
 
