@@ -60,7 +60,9 @@ class App:
         self.files = files
         self.settings = Settings()
         self.store = Store(files, "settings")
-        self.settings.load(self.store.load())
+        dropped = self.settings.load(self.store.load())
+        if dropped:
+            files.skip("settings", "%d settings of another firmware" % dropped)
         self.sense = Sense(self.settings)
         self.drive = Drive(self.settings)
         self.safety = Safety(self.settings, self.sense, self.drive)

@@ -17,7 +17,7 @@ import rp2
 from machine import ADC, PWM, WDT, Pin, mem32
 from micropython import const
 
-from massager.flash import ENTRIES_MAX, TOO_MANY, Flash
+from massager.flash import Flash
 from massager.interlock import Interlock
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, REFERENCE, TACH_COUNT_US
 
@@ -400,7 +400,7 @@ class Files(Flash):
         self._root = root
 
     def _load(self, name, most):
-        """Whole content as bytes; None when it is larger than `most`, which costs no memory. Raises OSError."""
+        """Whole content as bytes; None, without reading it, when there are more than `most`."""
         with open(self._root + name, "rb") as f:
             size = f.seek(0, 2)
             if size > most:
@@ -409,12 +409,7 @@ class Files(Flash):
             return f.read(size)
 
     def _entries(self, folder):
-        """(name, whether it is a folder) of each entry; None for a name that is not UTF-8. Raises OSError."""
-        room = ENTRIES_MAX
         for entry in os.ilistdir((self._root + folder).encode()):
-            if not room:
-                raise OSError(TOO_MANY)
-            room -= 1
             try:
                 yield entry[0].decode(), entry[1] == FOLDER
             except ValueError:  # UnicodeError
@@ -495,7 +490,7 @@ class Files(Flash):
         """Sorted names in a folder; none when it cannot be read."""
         names: list = []
         try:
-            for name, _ in self._entries(folder):
+            for name, _ in self.entries(folder):
                 if name:
                     names.append(name)
         except OSError:

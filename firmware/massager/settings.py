@@ -165,6 +165,10 @@ TABLE = (
 
 ROWS = {row[0]: row for row in TABLE}
 
+UNKNOWN_MAX = const(32)  # settings of another firmware that are kept, …
+TEXT_MAX = const(40)  # … with names and texts of so many characters, …
+INT_MAX = const(0x3FFFFFFF)  # … and numbers up to this
+
 OK = const(0)
 UNKNOWN = const(1)
 WRONG_TYPE = const(2)
@@ -213,14 +217,22 @@ class Settings:
         return self.values[name]
 
     def load(self, record):
-        """Take a stored record over: valid known keys count, unknown ones stay, missing ones get defaults."""
+        """Take a stored record over: valid known keys count, unknown ones stay, missing ones get defaults.
+
+        Returns how many unknown ones could not stay.
+        """
+        dropped = 0
         for name in record:
             value = record[name]
             error = check(name, value)
             if error == OK:
                 self.values[name] = value
-            elif error == UNKNOWN:
+            elif (
+                error == UNKNOWN and _can_stay(name) and _can_stay(value) and len(self.unknown) < UNKNOWN_MAX
+            ):
                 self.unknown[name] = value
+            elif error == UNKNOWN:
+                dropped += 1
             else:
                 self.rejected.append(name)
         name = conflict(self.values)
@@ -229,6 +241,7 @@ class Settings:
             for name in ("min_level", "default_level", "max_level"):
                 self.values[name] = _default(ROWS[name])
         self.saved = dict(self.values)
+        return dropped
 
     def check_all(self, changes, local=False, motor_on=False):
         """List of (name, error) for a set of changes; empty when all of them can be taken together."""
@@ -292,6 +305,13 @@ class Settings:
     def defaults(self, names=None):
         """Defaults of the named settings (all when None) as a dict of changes."""
         return {name: _default(ROWS[name]) for name in (ROWS if names is None else names)}
+
+
+def _can_stay(value):
+    """Whether a name or value of another firmware is no larger than a setting."""
+    if isinstance(value, str):
+        return len(value) <= TEXT_MAX
+    return isinstance(value, (bool, int)) and -INT_MAX <= value <= INT_MAX
 
 
 def _default(row):
