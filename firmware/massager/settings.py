@@ -4,6 +4,8 @@ Help, documentation, validation and the host's completion come from TABLE throug
 range is refused, never clamped. `set` changes RAM; `save` is the store's business.
 """
 
+import json
+
 from micropython import const
 
 RAISED = const(1)  # weakens a protection when it is raised (switched on) …
@@ -165,9 +167,8 @@ TABLE = (
 
 ROWS = {row[0]: row for row in TABLE}
 
-UNKNOWN_MAX = const(32)  # settings of another firmware that are kept, …
-TEXT_MAX = const(40)  # … with names and texts of so many characters, …
-INT_MAX = const(0x3FFFFFFF)  # … and numbers up to this
+UNKNOWN_MAX = const(32)  # settings of another firmware that are kept,
+UNKNOWN_ROOM = const(80)  # and characters of each
 
 OK = const(0)
 UNKNOWN = const(1)
@@ -227,9 +228,7 @@ class Settings:
             error = check(name, value)
             if error == OK:
                 self.values[name] = value
-            elif (
-                error == UNKNOWN and _can_stay(name) and _can_stay(value) and len(self.unknown) < UNKNOWN_MAX
-            ):
+            elif error == UNKNOWN and _can_stay(name, value) and len(self.unknown) < UNKNOWN_MAX:
                 self.unknown[name] = value
             elif error == UNKNOWN:
                 dropped += 1
@@ -307,11 +306,13 @@ class Settings:
         return {name: _default(ROWS[name]) for name in (ROWS if names is None else names)}
 
 
-def _can_stay(value):
-    """Whether a name or value of another firmware is no larger than a setting."""
-    if isinstance(value, str):
-        return len(value) <= TEXT_MAX
-    return isinstance(value, (bool, int)) and -INT_MAX <= value <= INT_MAX
+def _can_stay(name, value):
+    """Whether a setting of another firmware is small, and can be written as it was read."""
+    try:
+        text = json.dumps(value)
+        return len(name) + len(text) <= UNKNOWN_ROOM and json.loads(text) == value
+    except (ValueError, RuntimeError):  # an infinite number; nested too deep
+        return False
 
 
 def _default(row):

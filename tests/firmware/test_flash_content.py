@@ -264,14 +264,23 @@ def test_records_that_are_not_of_this_journal_are_passed_over():
 
 
 def test_unknown_settings_are_kept_as_far_as_they_are_settings():
-    record = {"area_s": 60, "newer": 5, "flag": True, "label": "x" * 40}
-    odd = {"list": [1], "big": 1 << 40, "text": "x" * 41, "none": None, "x" * 41: 1, "half": 0.5}
-    record.update(odd)
+    kept = {"newer": 5, "flag": True, "text": "x" * 74, "list": [1, None], "half": 0.5, "big": 1 << 40}
+    dropped = {"text2": "x" * 74, "x" * 80: 1, "long": [0] * 40}
+    record = {"area_s": 60}
+    record.update(kept)
+    record.update(dropped)
     bench = device({"settings.a": build_record(1, record)})
     assert bench.app.settings["area_s"] == 60
-    assert bench.app.settings.unknown == {"newer": 5, "flag": True, "label": "x" * 40}
-    assert bench.app.files.skipped == ["settings: 6 settings of another firmware"]
+    assert bench.app.settings.unknown == kept
+    assert bench.app.files.skipped == ["settings: 3 settings of another firmware"]
     assert "settings_invalid" not in bench.call("status")["refusals"]
+    body = b'{"deep": %s, "far": 1e999, "area_s": 60}' % (b"[" * 500 + b"]" * 500)
+    data = b"OK1 1 %d %08x\n" % (len(body), binascii.crc32(b"1 " + body)) + body
+    bench = device({"settings.a": data})
+    assert "deep" not in bench.app.settings.unknown
+    assert bench.call("settings.save")["sequence"] == 2
+    again = device(bench.files.content)
+    assert again.app.settings["area_s"] == 60 and again.app.files.skipped == []
     many = {"s%d" % i: i for i in range(50)}
     assert len(device({"settings.a": build_record(1, many)}).app.settings.unknown) == 32
 
