@@ -64,7 +64,9 @@ class App:
         self.settings = Settings()
         self.store = Store(files, "settings")
         record = self.store.load()
-        self.settings.load(record, self.store.damaged)
+        dropped = self.settings.load(record, self.store.damaged)
+        if dropped:
+            files.skip("settings", "%d settings of another firmware" % dropped)
         self.permission = Permission(self.settings, files)
         self.sense = Sense(self.settings)
         self.drive = Drive(self.settings)

@@ -6,12 +6,15 @@ import pytest
 
 MODULES = sorted(path.stem for path in (Path(__file__).parents[1] / "firmware").glob("test_*.py"))
 
+FLASH_BYTES = 96 * 1024  # of heap: the flash of this module's devices is in it, too
+
 pytestmark = pytest.mark.micropython
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_module(micropython, module):
-    done = micropython("tests/micropython/runner.py", module)
+    more = FLASH_BYTES if module == "test_flash_content" else 0
+    done = micropython("tests/micropython/runner.py", module, more=more)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" in done.stdout
 
