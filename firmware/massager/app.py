@@ -380,12 +380,12 @@ class App:
         if self._wake:  # the session before ended in the same round
             self._wake = 0
             board.enable_motor(0)
-        began_us = board.ticks_us()
         board.stop_seen = False
         self._write(self._begin)
-        took_us = board.ticks_diff(board.ticks_us(), began_us)
-        self._last_us = board.ticks_add(self._last_us, took_us)
-        self.clock.advance(took_us // 1000)
+        late_us = board.ticks_diff(board.ticks_us(), self._last_us) - TICK_US
+        if late_us > 0:
+            self._last_us = board.ticks_add(self._last_us, late_us)
+            self.clock.advance(late_us // 1000)
         self.safety.motor_started()  # from now on the interlock may rise
         if board.stop_seen:
             self.session.stop(sessions.STOP_BUTTON)
