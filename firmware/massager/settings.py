@@ -26,8 +26,9 @@ AUTHORITY = const(6)
 WEAKENS = const(7)
 MEANING = const(8)
 
-# A host alone may lengthen rests and tighten the limits of the dose, which only holds back. PRESS in both
-# directions: what a protection measures by, and what the rate of a level depends on; wrong, nothing notices.
+# Tightening rest and dose needs the permission, too: a start by button would be refused, or be shorter. A host
+# alone may only shorten host_timeout_s, which ends no session but a host's. PRESS in both directions: what a
+# protection measures by, and what the rate of a level depends on; wrong, nothing notices.
 TABLE = (
     ("min_level", "int", "level", 1, 11, 1, IDLE_REMOTE, RAISED, "Lowest level that can be chosen."),
     ("max_level", "int", "level", 1, 11, 11, IDLE_REMOTE, RAISED, "Highest level that can be chosen."),
@@ -85,11 +86,11 @@ TABLE = (
         0,
         3600,
         0,
-        IDLE,
+        IDLE_REMOTE,
         LOWERED,
         "Rest that is due after a session of full length; 0 = none.",
     ),
-    ("day_limit_min", "int", "min", 0, 240, 0, IDLE, LIMIT, "Most motor time a day; 0 = no limit."),
+    ("day_limit_min", "int", "min", 0, 240, 0, IDLE_REMOTE, LIMIT, "Most motor time a day; 0 = no limit."),
     (
         "area_limit_min",
         "int",
@@ -97,7 +98,7 @@ TABLE = (
         0,
         120,
         0,
-        IDLE,
+        IDLE_REMOTE,
         LIMIT,
         "Most motor time a day on one area; 0 = no limit.",
     ),
@@ -142,7 +143,7 @@ TABLE = (
     ("supply_ratio_milli", "int", "1/1000", 1000, 15000, 5700, PRESS, EITHER, "Divider of the supply sense."),
     ("ntc_beta_k", "int", "K", 2500, 5000, 3950, PRESS, RAISED, "Beta of the 10 k thermistors."),
     ("ntc_pullup_ohm", "int", "ohm", 1000, 100000, 10000, PRESS, RAISED, "Their pull-up to 3.3 V."),
-    ("pad_sensor", "bool", "", 0, 1, 1, IDLE, LOWERED, "Watch the pad's thermistor; off: it has none."),
+    ("pad_sensor", "bool", "", 0, 1, 1, PRESS, EITHER, "Watch the pad's thermistor; off: it has none."),
     (
         "drive_comp_pct",
         "int",

@@ -371,11 +371,11 @@ def test_a_value_in_force_needs_nothing_and_one_that_weakens_a_press():
     settings.take({"day_limit_min": 10, "rest_s": 60, "slew_s": 5, "max_level": 5})
     for name, value, needs in (
         ("motor_ke_uvs", settings["motor_ke_uvs"], FREE),
-        ("day_limit_min", 9, IDLE),
+        ("day_limit_min", 9, IDLE_REMOTE),
         ("day_limit_min", 11, PRESS),
         ("day_limit_min", 0, PRESS),
-        ("area_limit_min", 5, IDLE),
-        ("rest_s", 61, IDLE),
+        ("area_limit_min", 5, IDLE_REMOTE),
+        ("rest_s", 61, IDLE_REMOTE),
         ("rest_s", 59, PRESS),
         ("slew_s", 6, IDLE_REMOTE),
         ("slew_s", 4, PRESS),
