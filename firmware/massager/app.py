@@ -173,7 +173,9 @@ class App:
         return sequence
 
     def restart(self, maintenance=False):
-        """Reset soon, after the reply is out. OSError: the mark for maintenance was not written."""
+        """Reset soon, after the reply is out. Raises StoreError or OSError: what has to outlast it was not kept."""
+        if self.permission.unsaved:
+            self.permission.keep()
         if maintenance:
             self.files.write(MAINTENANCE_FILE, b"1")
         self._reset_ticks = RESET_TICKS
@@ -289,7 +291,8 @@ class App:
             if not self._reset_ticks:
                 if self.permission.unsaved:  # or a restart would give it back
                     self._write(self.permission.keep)
-                board.reset()
+                if not self.permission.unsaved:  # a flash that refuses keeps the device running
+                    board.reset()
         left_us = board.ticks_diff(until_us, board.ticks_us())
         self.garbage += 1
         if self._heap_due and left_us > COLLECT_US:  # takes as long as a collection
@@ -317,7 +320,9 @@ class App:
         session = self.session
         if session.active():
             return
-        if self.safety.unsaved and not self._retry_ms:  # before the boot record, which waits for the self-test
+        if (
+            self.safety.unsaved and not self._retry_ms
+        ):  # before the boot record, which waits for the self-test
             self._write(self.latches.keep)
         if self.panel.toggle_remote:
             self._toggle_remote()
