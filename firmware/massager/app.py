@@ -171,7 +171,9 @@ class App:
         return sequence
 
     def restart(self, maintenance=False):
-        """Reset soon, after the reply is out. OSError: the mark for maintenance was not written."""
+        """Reset soon, after the reply is out. Raises StoreError or OSError: what must outlast it was not kept."""
+        if self.permission.unsaved:
+            self.permission.keep()
         if maintenance:
             self.files.write(MAINTENANCE_FILE, b"1")
         if not self._reset_ticks:
@@ -317,6 +319,9 @@ class App:
         if not self._reset_ticks:
             if self.permission.unsaved:  # or a restart would give it back
                 self._write(self.permission.keep)
+            if self.permission.unsaved:  # on a flash that refuses the device keeps running
+                self.blocks = 0
+                return
             self.board.reset()
 
     def _care(self):
