@@ -171,7 +171,7 @@ class App:
         return sequence
 
     def restart(self, maintenance=False):
-        """Reset soon, after the reply is out. Raises StoreError or OSError: what must outlast it was not kept."""
+        """Reset soon, after the reply is out. Raises StoreError or OSError when flash refuses what must last."""
         if self.permission.unsaved:
             self.permission.keep()
         if maintenance:

@@ -312,6 +312,13 @@ def test_looking_changes_nothing(healthy: Peer) -> None:
             "remote_disabled",
             "Hold MODE",
         ),
+        (
+            {"skipped": "crash: a folder, not a file", "skipped_more": 2},
+            "flash",
+            Verdict.NOTE,
+            "crash: a folder, not a file, and 2 more",
+            "mpremote",
+        ),
         ({"tick_worst_us": 31_000}, "load", Verdict.NOTE, "31.0 ms", "report"),
     ],
 )

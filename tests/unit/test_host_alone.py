@@ -1,9 +1,9 @@
-"""Nothing a host alone sends changes the true rate of a level, weakens a protection, or changes what the user's
-next press does.
+"""A host alone changes no rate of a level, weakens no protection, and changes nothing that a button does.
 
-Random requests, drawn from the device's own table of methods, go to a board without permission and to one whose
-permission STOP suspended. Then hands use the device as if nothing had happened, and the plant and the pins
-have to show the same as on a board that heard nothing. OPENKNEAD_EXAMPLES: more examples than a normal run has.
+Random requests, drawn from the device's own table of methods, go to a board without permission and to one
+whose permission STOP suspended. Then hands use the device as if nothing had happened, and the plant and the
+pins have to show the same as on a board that heard nothing. A longer rest and a smaller dose, which only hold
+back, are taken back before that. OPENKNEAD_EXAMPLES: more examples than a normal run has.
 """
 
 from __future__ import annotations
@@ -294,7 +294,7 @@ def holds(suspended: bool, requests: Sequence[Request]) -> None:
         assert abs(now - then) <= max(then * RATE_PCT // 100, 1), (true, rates)
 
 
-@pytest.mark.parametrize("suspended", (False, True), ids=("never given", "suspended"))
+@pytest.mark.parametrize("suspended", [False, True], ids=["never given", "suspended"])
 def test_what_a_host_sends_alone_changes_nothing_that_matters(suspended: bool) -> None:
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(_conversations())
