@@ -171,7 +171,7 @@ class App:
         return sequence
 
     def restart(self, maintenance=False):
-        """Reset soon, after the reply is out. Raises StoreError or OSError when flash refuses what must last."""
+        """Reset soon, after the reply is out. Raises StoreError or OSError: what must last was not kept."""
         if self.permission.unsaved:
             self.permission.keep()
         if maintenance:
