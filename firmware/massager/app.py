@@ -13,7 +13,7 @@ from massager.dose import Dose
 from massager.drive import Drive
 from massager.journal import Journal
 from massager.latches import Latches
-from massager.library import PLAIN, Library
+from massager.library import FOLDER, PLAIN, Library
 from massager.panel import Panel
 from massager.permission import Permission
 from massager.recorder import Recorder
@@ -148,6 +148,12 @@ class App:
         name = record.get("selected")
         if name in self.library.names:
             self.select(name)
+            program = self.session.selected
+            if program and not program.count:
+                self.files.skipped.add("%s/%s" % (FOLDER, name))
+                self.select(PLAIN)
+        elif isinstance(name, str):
+            self.files.skipped.add("%s/%s" % (FOLDER, name))
 
     def configure(self):
         """Hand changed settings to those who keep a copy."""
@@ -317,7 +323,9 @@ class App:
         session = self.session
         if session.active():
             return
-        if self.safety.unsaved and not self._retry_ms:  # before the boot record, which waits for the self-test
+        if (
+            self.safety.unsaved and not self._retry_ms
+        ):  # before the boot record, which waits for the self-test
             self._write(self.latches.keep)
         if self.panel.toggle_remote:
             self._toggle_remote()
@@ -331,6 +339,10 @@ class App:
             if self.selftest.state == "running" and self.uptime_ms < SELFTEST_MS:
                 return
             self.recorder.note("boot", startup.take_record(self.selftest.state, self._failed))
+        skipped = self.files.skipped
+        if skipped.noted < len(skipped.names):
+            skipped.noted = len(skipped.names)
+            self.recorder.note("skipped", {"names": list(skipped.names), "more": skipped.more})
         if self._retry_ms:
             self._retry_ms -= TICK_MS
             return

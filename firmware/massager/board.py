@@ -19,6 +19,7 @@ from micropython import const
 
 from massager.interlock import Interlock
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, REFERENCE, TACH_COUNT_US
+from massager.store import Skipped
 
 # The pin map: the only place where GPIO numbers stand. hardware/ and docs/ are checked against it.
 PINS = {
@@ -66,6 +67,16 @@ MUX_TURNS = (
 MOTOR_PWM_HZ = const(20_000)  # above hearing
 TACH_SM = const(4)  # first state machine of PIO block 1; block 0 belongs to the interlock
 WATCHDOG_MS = const(1_000)
+
+READ_MAX = const(8_192)  # bytes of a file; the firmware writes none that is longer
+NAMES_MAX = const(128)  # names taken from a folder: four times as many as the firmware puts into one
+MOVED = ".moved"  # added to the name of what stood in the way
+_FILE = const(0x8000)  # type of an entry in a folder
+_ENOENT = const(2)
+_EEXIST = const(17)
+_ENOTDIR = const(20)
+_EISDIR = const(21)
+_ENOTEMPTY = const(39)
 
 # Registers of the RP2040 that MicroPython has no name for, or reads more slowly.
 GPIO_IN = const(0xD0000004)
@@ -373,53 +384,96 @@ class Board:
 
 
 class Files:
-    """The few file operations that the firmware needs, under one root folder (the flash's)."""
+    """The few file operations that the firmware needs, under one root folder (the flash's).
+
+    Reading raises nothing, whatever is on flash. What could not be used is noted in `skipped`; what stands in
+    the way of a file that is written is renamed.
+    """
 
     def __init__(self, root="/"):
         self._root = root
+        self.skipped = Skipped()
 
     def read(self, name):
-        """Whole content as bytes; None when there is no such file."""
+        """Whole content as bytes; None when there is no such file, b"" when it can't be read or is too long.
+
+        The size is looked at first: a longer file would not fit into the heap.
+        """
         try:
             with open(self._root + name, "rb") as f:
-                return f.read()
+                size = f.seek(0, 2)
+                if size <= READ_MAX:
+                    f.seek(0)
+                    return f.read(size)
         except OSError as e:
-            if e.args[0] == 2:  # ENOENT
+            if e.args[0] == _ENOENT:
                 return None
-            raise
+        self.skipped.add(name)
+        return b""
 
-    def names(self, folder):
-        """Sorted names in a folder; none when there is no such folder."""
+    def names(self, folder, wanted, strays=True):
+        """Sorted names of the files in a folder that are `wanted`; strays: note what else is there."""
+        found: list = []
         try:
-            return sorted(os.listdir(self._root + folder))
-        except OSError:
-            return []
+            for entry in os.ilistdir(self._root + folder):
+                if entry[1] == _FILE and wanted(entry[0]) and len(found) < NAMES_MAX:
+                    found.append(entry[0])
+                elif strays:
+                    self.skipped.add("%s/%s" % (folder, entry[0]))
+        except (OSError, ValueError) as e:  # ValueError: a name that is not UTF-8
+            if e.args[0] != _ENOENT:
+                self.skipped.add(folder)
+        return sorted(found)
 
     def _make_folder(self, name):
         """The folder of a file, if there is none."""
         folder = name.rfind("/")
-        if folder > 0 and not self.names(name[:folder]):
+        if folder > 0:
             try:
                 os.mkdir(self._root + name[:folder])
             except OSError as e:
-                if e.args[0] != 17:  # EEXIST
+                if e.args[0] != _EEXIST:
                     raise
+
+    def _make_way(self, name, error):
+        """Rename a folder where a file belongs, or a file where its folder does. Raises any other error."""
+        number = error.args[0]
+        if number in (_EISDIR, _ENOTEMPTY):
+            wrong = name
+        elif number == _ENOTDIR and "/" in name:
+            wrong = name[: name.rfind("/")]
+        else:
+            raise error
+        self.skipped.add(wrong)
+        os.rename(self._root + wrong, self._root + wrong + MOVED)
+        self._make_folder(name)
+
+    def _open(self, name, mode):
+        self._make_folder(name)
+        try:
+            return open(self._root + name, mode)
+        except OSError as e:
+            self._make_way(name, e)
+        return open(self._root + name, mode)
 
     def append(self, name, data):
         """Add to the end of a file, or create it and its folder. Raises OSError (28: no space left)."""
-        self._make_folder(name)
-        with open(self._root + name, "ab") as f:
+        with self._open(name, "ab") as f:
             f.write(data)
 
     def write(self, name, data):
         """Create or overwrite. Raises OSError (28: no space left)."""
-        with open(self._root + name, "wb") as f:
+        with self._open(name, "wb") as f:
             f.write(data)
 
     def rename(self, old, new):
         """Atomic on littlefs, also over an existing file; the new name's folder is created."""
         self._make_folder(new)
-        os.rename(self._root + old, self._root + new)
+        try:
+            os.rename(self._root + old, self._root + new)
+        except OSError as e:
+            self._make_way(new, e)
+            os.rename(self._root + old, self._root + new)
 
     def remove(self, name):
         """Delete; True when there was such a file."""
@@ -427,9 +481,9 @@ class Files:
             os.remove(self._root + name)
             return True
         except OSError as e:
-            if e.args[0] == 2:
-                return False
-            raise
+            if e.args[0] not in (_ENOENT, _ENOTDIR):
+                self._make_way(name, e)
+        return False
 
     def content_hash(self):
         """First 16 hex digits of the SHA-256 over the firmware's files: names, contents, sizes, sorted."""
@@ -441,22 +495,25 @@ class Files:
     def hash_slowly(self):
         """`content_hash` in pieces: yields None after each block, the hash at last."""
         root = self._root
-        names = [n for n in ("boot.py", "main.py") if n in os.listdir(root)]
+        names = self.names("", ("boot.py", "main.py").__contains__, False)
         # without a folder it is frozen or run from elsewhere: nothing on flash to vouch for
-        names += ["massager/" + n for n in self.names("massager") if n.endswith("py")]
-        names += ["massager/programs/" + n for n in self.names("massager/programs")]
+        names += ["massager/" + n for n in self.names("massager", lambda n: n.endswith("py"), False)]
+        names += ["massager/programs/" + n for n in self.names("massager/programs", bool, False)]
         digest = hashlib.sha256()
         block = bytearray(512)
         for name in names:
-            with open(root + name, "rb") as f:
-                digest.update(name.encode())
-                size = 0
-                while True:
-                    n = f.readinto(block)
-                    if not n:
-                        break
-                    size += n
-                    digest.update(block if n == len(block) else block[:n])
-                    yield None
-                digest.update(b" %d\n" % size)  # counted: `stat` would look the file up once more
+            size = 0
+            try:
+                with open(root + name, "rb") as f:
+                    digest.update(name.encode())
+                    while True:
+                        n = f.readinto(block)
+                        if not n:
+                            break
+                        size += n
+                        digest.update(block if n == len(block) else block[:n])
+                        yield None
+            except OSError:  # unreadable: it is another hash then
+                self.skipped.add(name)
+            digest.update(b" %d\n" % size)  # counted: `stat` would look the file up once more
         yield "".join("%02x" % b for b in digest.digest()[:8])

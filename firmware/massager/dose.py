@@ -17,6 +17,7 @@ GAP_MS = const(100)  # a longer time since the last sample is that of a pause
 DAY_S = const(86_400)
 WARN_PCT = const(80)  # of a limit
 UNSPECIFIED = "unspecified"
+MOST = const(0x3FFFFFFF)  # of any number that is read from flash
 
 
 class Dose:
@@ -165,11 +166,11 @@ class Dose:
     def load(self, record):
         """Take over what `record` gave at an earlier start; what makes no sense counts as none."""
         day, until = record.get("day"), record.get("rest_until")
-        self.day = day if isinstance(day, int) else None
+        self.day = day if isinstance(day, int) and 0 <= day <= MOST else None
         self._aged_s = _number(record.get("aged_s"))
         self._rest_s = min(_number(record.get("rest_s")), self._settings["rest_s"])
         self.resting = self._rest_s > 0
-        self._rest_until = until if isinstance(until, int) else None
+        self._rest_until = until if isinstance(until, int) and 0 <= until < 1 << 33 else None
         areas = record.get("areas")
         for label in areas if isinstance(areas, dict) else ():
             entry = areas[label]
@@ -186,4 +187,4 @@ def _add(areas, label, ms, turns):
 
 
 def _number(value):
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value <= MOST else 0

@@ -11,11 +11,12 @@ import json
 
 from micropython import const
 
-from massager.store import os_failure
+from massager.store import loads, os_failure
 
 FOLDER = "journal"
 SEGMENT_BYTES = const(4096)
 SEGMENTS = const(32)
+RECORD_MAX = const(850)  # bytes of a record that any reader has room for
 
 
 class Journal:
@@ -26,8 +27,9 @@ class Journal:
         self.last = 0
         self._segment = None  # name of the one that is written
         self._size = 0
-        newest = self._find_end()
-        self.boot = json.loads(newest)["boot"] + 1 if newest else 1
+        newest = loads(self._find_end() or b"")
+        boot = newest.get("boot") if isinstance(newest, dict) else 0
+        self.boot = boot + 1 if isinstance(boot, int) and 0 <= boot < 0x3FFFFFFF else 1
 
     def append(self, kind, values, up_ms, unix_s):
         """Write a record; returns its number. Raises StoreError when the flash does not take it.
@@ -53,29 +55,35 @@ class Journal:
 
     def first(self):
         """Number of the oldest record, 0 = none."""
-        names = self._files.names(FOLDER)
+        names = self._names()
         return int(names[0]) if names and self.last else 0
 
     def read(self, start, room):
         """Records from number `start` on, as many as `room` bytes hold: (list of JSON texts, next).
 
         next: number from which to go on, None at the end. Exact: the texts are those that were written.
+        One that is not JSON or longer than any reader has room for has a stand-in of the kind "unreadable".
         """
         texts: list = []
+        most = max(room, RECORD_MAX)
         for name in self._from(start):
             n = int(name)
             for text in lines(self._files.read("%s/%s" % (FOLDER, name)) or b"")[0]:
                 if n >= start:
+                    text = _shown(text, n, most)
                     room -= len(text) + 1
                     if room < 0 and texts:
                         return texts, n
-                    texts.append(text.decode())
+                    texts.append(text)
                 n += 1
         return texts, None
 
+    def _names(self):
+        return self._files.names(FOLDER, is_segment)
+
     def _from(self, start):
         """Names of the segments that hold record `start` and later ones."""
-        names = self._files.names(FOLDER)
+        names = self._names()
         at = 0
         while at + 1 < len(names) and int(names[at + 1]) <= start:
             at += 1
@@ -83,7 +91,7 @@ class Journal:
 
     def _make_room(self):
         """Remove what a cut left of a segment that had just been begun, and the oldest when it is time."""
-        names = self._files.names(FOLDER)
+        names = self._names()
         while names and int(names[-1]) > self.last:
             self._files.remove("%s/%s" % (FOLDER, names.pop()))
         while len(names) >= SEGMENTS:
@@ -94,7 +102,7 @@ class Journal:
 
         A segment is closed once it has a torn tail, or another was begun after it.
         """
-        names = self._files.names(FOLDER)
+        names = self._names()
         for name in reversed(names):
             data = self._files.read("%s/%s" % (FOLDER, name)) or b""
             found, end = lines(data)
@@ -105,6 +113,18 @@ class Journal:
                     self._size = end
                 return found[-1]
         return None
+
+
+def is_segment(name):
+    """Whether a file in the folder is one of the journal's; each number has eight digits."""
+    return len(name) == 8 and "0" <= name[0] < "9" and all("0" <= c <= "9" for c in name)
+
+
+def _shown(data, n, most):
+    """The text of record number n as it was written, unless it is longer than `most`, or not JSON."""
+    if len(data) <= most and isinstance(loads(data), dict):
+        return data.decode()
+    return '{"n":%d,"kind":"unreadable"}' % n
 
 
 def build(text):

@@ -6,14 +6,13 @@ and stages together would cost a Pico 15 kB of heap. A file that a host sent is 
 """
 
 import binascii
-import json
 
 from micropython import const
 
 from massager import errors
 from massager.errors import RpcError
-from massager.program import Program, mistake
-from massager.store import replace
+from massager.program import Program, is_name, mistake
+from massager.store import loads, replace
 
 FOLDER = "programs"
 PROGRAMS_MAX = const(8)
@@ -49,33 +48,44 @@ class Library:
         self._look()
 
     def _look(self):
-        self.names = list(BUILT_IN)
-        self.names += [name for name in self._files.names(FOLDER) if name not in BUILT_IN]
+        found = self._files.names(FOLDER, lambda name: is_name(name) and name not in BUILT_IN)
+        for name in found[PROGRAMS_MAX:]:
+            self._files.skipped.add("%s/%s" % (FOLDER, name))
+        self.names = list(BUILT_IN) + found[:PROGRAMS_MAX]
 
     def describe(self, name):
         """A program built in as the schema hands it out: texts for people, without the stages."""
         row = self._read(name)
-        del row["stages"]
+        row.pop("stages", None)
         row["name"] = name
         return row
 
     def _read(self, name):
-        """One that is built in, as its file has it; without stages when that is missing or damaged."""
-        try:
-            return json.loads(self._files.read("massager/programs/%s.json" % name) or b"")
-        except ValueError:
-            return {"stages": ()}
+        """One that is built in, as its file has it; empty when that is missing or damaged."""
+        row = loads(self._files.read("massager/programs/%s.json" % name) or b"")
+        return row if isinstance(row, dict) else {}
 
     def stages(self, name):
         """The stages of a program; none of PLAIN or a damaged file. Raises RpcError for an unknown name."""
-        if name in BUILT_IN:
-            return self._read(name)["stages"]
-        found = parse(self.document(name))
-        return found["stages"] if found and found["name"] == name else ()
+        return self._find(name)[0]
 
     def load(self, name):
         """The Program of a name, None for PLAIN. Raises RpcError for an unknown name."""
-        return None if name == PLAIN else Program(name, self.stages(name))
+        return None if name == PLAIN else Program(name, *self._find(name))
+
+    def _find(self, name):
+        """(stages, mistake): no stages, and what is wrong, of a file that is damaged or of other firmware."""
+        if name == PLAIN:
+            return (), None
+        if name in BUILT_IN:
+            found = self._read(name)
+            found["name"] = name
+        else:
+            found = parse(self.document(name)) or {}
+        if found.get("name") != name:
+            return (), (None, "file", "damaged")
+        wrong = mistake(name, found.get("stages"))
+        return ((), wrong) if wrong else (found["stages"], None)
 
     def document(self, name):
         """What is on flash of a program. Raises RpcError for one that is not there."""
@@ -163,7 +173,7 @@ def parse(data):
         magic, crc = data[:end].decode().split(" ")
         if magic != "OKP1" or binascii.crc32(data[end + 1 :]) != int(crc, 16):
             return None
-        found = json.loads(data[end + 1 : data.index(b"\n", end + 1)])
-    except (ValueError, RuntimeError):  # also UnicodeError; RuntimeError: nested too deep
+        found = loads(data[end + 1 : data.index(b"\n", end + 1)])
+    except ValueError:  # also UnicodeError
         return None
     return found if isinstance(found, dict) and "name" in found and "stages" in found else None

@@ -1,5 +1,7 @@
 """Methods: what a host can ask for, one table row each. Every handler gets the app and the checked params."""
 
+import json
+
 from massager import VERSION, errors, faults, library, methods_settings, schema, telemetry
 from massager import methods_program as programs
 from massager import session as sessions
@@ -27,8 +29,10 @@ UNIX_END_S = 1 << 32
 CLOCK_NEWS_S = 2
 OFFSET_MAX_MIN = 14 * 60  # of any place on earth
 LATCHED_MAX = 8  # names of latched faults in a reply; `more` counts them all
+SKIPPED_MAX = 2  # names of what was skipped on flash; the journal has more
+STATUS_ROOM = 940  # characters of a status in a reply
 NAMES_MAX = 3  # of settings that wait for a press; the rest is counted
-JOURNAL_ROOM = 800  # characters of records in a reply
+JOURNAL_ROOM = 850  # characters of records in a reply
 REFUSALS_ROOM = 780  # characters of the refusals in a reply
 NAME_ROOM = 41  # of each but for its remedy: the longest name, and what JSON adds
 
@@ -91,10 +95,23 @@ def _status(app, params):
         "confirm": _question(app.confirm),
         "uptime_ms": app.uptime_ms,
         "tick_worst_us": app.tick_worst_us,
+        "skipped": app.files.skipped.names[:SKIPPED_MAX],
+        "left_out": 0,
     }
     status.update(words)
     status.update(methods_settings.unsaved(app))
-    return status
+    return Encoded(_fitting(status))
+
+
+def _fitting(status):
+    """JSON text of a status; its lists lose their last names, counted in `left_out`, while it is too long."""
+    over = len(json.dumps(status, separators=(",", ":"))) - STATUS_ROOM
+    for key in ("skipped", "unsaved", "latched", "refusals"):
+        names = status[key]
+        while over > 0 and names:
+            over -= len(names.pop()) + 3
+            status["left_out"] += 1
+    return json.dumps(status, separators=(",", ":"))
 
 
 def _fault(safety):

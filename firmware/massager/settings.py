@@ -160,6 +160,8 @@ TABLE = (
 
 ROWS = {row[NAME]: row for row in TABLE}
 
+UNKNOWN_ROOM = const(5_000)  # characters of the settings of other firmware that are kept, with their values
+
 OK = const(0)
 UNKNOWN = const(1)
 WRONG_TYPE = const(2)
@@ -208,15 +210,19 @@ class Settings:
 
     def load(self, record, damaged=False):
         """Take a stored record over: valid known keys count, unknown ones stay, missing ones get defaults."""
+        room = UNKNOWN_ROOM
         for name in record:
             value = record[name]
             error = check(name, value)
             if error == OK:
                 self.values[name] = value
-            elif error == UNKNOWN:
-                self.unknown[name] = value
-            else:
+            elif error != UNKNOWN:
                 self.rejected.append(name)
+            elif len(name) + len(str(value)) <= room:
+                room -= len(name) + len(str(value))
+                self.unknown[name] = value
+            elif "unknown" not in self.rejected:
+                self.rejected.append("unknown")
         name = conflict(self.values)
         if name:
             self.rejected.append(name)

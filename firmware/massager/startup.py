@@ -10,11 +10,12 @@ from micropython import const
 
 from massager import VERSION, faults
 from massager import session as sessions
-from massager.store import replace
+from massager.store import loads, replace
 
 CRASH_LOOP_MS = const(10_000)  # a crash so soon after the start leaves a REPL, for whoever mends it
 CONTENT_FILE = "content"  # hash of the firmware that somebody last agreed to
 CRASH_FILE = "crash"
+ERROR_MAX = const(400)  # characters of an error's traceback
 
 
 class Startup:
@@ -31,10 +32,7 @@ class Startup:
         self._crash = files.read(CRASH_FILE)
         if self._crash is not None:
             self.cause = self.record["cause"] = "crash"
-            try:
-                self.record.update(json.loads(self._crash))
-            except ValueError:
-                self.record["error"] = "(the record of it is torn)"
+            self.record.update(_crash_record(loads(self._crash)))
             self._latch(faults.CRASHED)
         elif self.cause == "watchdog":
             self.record["ran_ms"] = ran_ms
@@ -72,6 +70,19 @@ class Startup:
         """A fault whose cause is over already."""
         self._safety.report(code)
         self._safety.report(code, False)
+
+
+def _crash_record(found):
+    """What a crash left, as far as it is what `record_crash` wrote."""
+    if (
+        isinstance(found, dict)
+        and isinstance(found.get("error"), str)
+        and found.get("state") in [row[1] for row in sessions.STATES]
+        and isinstance(found.get("ran_ms"), int)
+        and 0 <= found["ran_ms"] <= 0x3FFFFFFF
+    ):
+        return {"error": found["error"][-ERROR_MAX:], "state": found["state"], "ran_ms": found["ran_ms"]}
+    return {"error": "(the record of it is damaged)"}
 
 
 def record_crash(files, text, state, ran_ms):

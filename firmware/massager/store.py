@@ -9,11 +9,51 @@ File: one header line `OK1 <sequence> <length> <crc32>` and the JSON text.
 import binascii
 import json
 
+from micropython import const
+
 TEMPORARY = "record.tmp"
+HEADER_MAX = const(64)  # bytes
+SKIPPED_MAX = const(8)  # names that are kept
+NAME_MAX = const(40)  # characters of each
 
 
 class StoreError(Exception):
     """A record could not be written; the old one stays in force. args: (reason, is_full)."""
+
+
+class Skipped:
+    """What lies on flash and could not be used, for the journal and for hosts.
+
+    names: the first of them; more: whether there are others; noted: how many of names the journal has.
+    """
+
+    def __init__(self):
+        self.names = []
+        self.more = False
+        self.noted = 0
+
+    def add(self, name):
+        """Note a file or folder, once."""
+        name = "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in name[:NAME_MAX])
+        if name in self.names:
+            return
+        if len(self.names) < SKIPPED_MAX:
+            self.names.append(name)
+        else:
+            self.more = True
+
+
+def loads(data):
+    """What JSON text or bytes mean; None when that is nothing."""
+    try:
+        return json.loads(data)
+    except (
+        ValueError,
+        TypeError,
+        RuntimeError,
+        MemoryError,
+    ):  # a key that is a list; nested too deep; too long
+        return None
 
 
 def os_failure(error):
@@ -43,7 +83,9 @@ class Store:
                 continue
             found += 1
             parsed = parse(data)
-            if parsed and (best is None or parsed[0] > self.sequence):
+            if not parsed:
+                self._files.skipped.add(self._names[index])
+            elif best is None or parsed[0] > self.sequence:
                 self.sequence, best = parsed
                 self._current = index
         self.damaged = bool(found) and best is None
@@ -90,7 +132,7 @@ def build(sequence, record):
 def parse(data):
     """(sequence, record) of a record file's bytes; None when anything about it is wrong."""
     try:
-        end = data.index(b"\n")
+        end = data.index(b"\n", 0, HEADER_MAX)
         magic, sequence, length, crc = data[:end].decode().split(" ")
         body = data[end + 1 :]
         sequence = int(sequence)
@@ -100,9 +142,9 @@ def parse(data):
             or binascii.crc32(_covered(sequence, body)) != int(crc, 16)
         ):
             return None
-        record = json.loads(body)
-    except ValueError:  # also UnicodeError, and json's own
+    except ValueError:  # also UnicodeError
         return None
+    record = loads(body)
     return (sequence, record) if isinstance(record, dict) else None
 
 

@@ -97,6 +97,7 @@ class Status:
     question: Question | None  # what waits for a press of MODE
     uptime_ms: int
     tick_worst_us: int
+    skipped: tuple[str, ...]  # files and folders that the device could not use: the first of them
     boot: str | None  # why the device started: "power_on", "reset", "watchdog", "crash", "soft_reset"
     selftest: str | None  # "running", "passed" or "failed"
     program: str | None  # the one that is played; None: none, or firmware without
@@ -111,7 +112,7 @@ class Status:
             field.name: result.get(field.name, None if "None" in str(field.type) else 0)
             for field in fields(Status)
         }
-        for name in ("limiters", "refusals", "unsaved"):
+        for name in ("limiters", "refusals", "unsaved", "skipped"):
             known[name] = tuple(result.get(name) or ())
         known["state"] = str(result.get("state", ""))
         known["remote_start"] = bool(result.get("remote_start"))

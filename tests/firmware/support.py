@@ -12,6 +12,7 @@ from massager.app import App
 from massager.buttons import MODE
 from massager.panel import LEAD_MS
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, PERIOD_MS, REFERENCE
+from massager.store import Skipped
 
 TICK_US = 10_000
 TURNS = (MOTOR, DRIVER, HANDLE, REFERENCE, MOTOR, DRIVER, PAD, REFERENCE)  # a tick each
@@ -43,6 +44,7 @@ def built_in_files():
 
 
 BUILT_IN_FILES = built_in_files()
+UNREADABLE = object()  # content of a file of MemoryFiles that cannot be read
 
 
 class MemoryFiles:
@@ -59,6 +61,7 @@ class MemoryFiles:
         self.torn = 0.5
         self.error = None
         self.content_id = "0123456789abcdef"
+        self.skipped = Skipped()
 
     def _operation(self):
         self.operations += 1
@@ -66,7 +69,11 @@ class MemoryFiles:
             raise self.PowerCut()
 
     def read(self, name):
-        return self.content.get(name) or BUILT_IN_FILES.get(name)
+        data = self.content[name] if name in self.content else BUILT_IN_FILES.get(name)
+        if data is UNREADABLE:
+            self.skipped.add(name)
+            data = b""
+        return data
 
     def write(self, name, data):
         if self.error:
@@ -86,8 +93,12 @@ class MemoryFiles:
         before = self.content.get(name, b"")
         self.write(name, before + data)
 
-    def names(self, folder):
-        return sorted(n[len(folder) + 1 :] for n in self.content if n.startswith(folder + "/"))
+    def names(self, folder, wanted):
+        found = sorted(n[len(folder) + 1 :] for n in self.content if n.startswith(folder + "/"))
+        for name in found:
+            if not wanted(name):
+                self.skipped.add("%s/%s" % (folder, name))
+        return [name for name in found if wanted(name)]
 
     def remove(self, name):
         if name not in self.content:

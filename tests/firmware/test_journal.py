@@ -6,7 +6,7 @@ Nothing of `support` here: the whole device beside it would leave MicroPython no
 import json
 import random
 
-from massager.journal import FOLDER, SEGMENT_BYTES, SEGMENTS, Journal, build, lines
+from massager.journal import FOLDER, SEGMENT_BYTES, SEGMENTS, Journal, build, is_segment, lines
 from massager.store import StoreError
 
 EVERYTHING = 1 << 24
@@ -31,8 +31,8 @@ class Files:
     def read(self, name):
         return self.content.get(name)
 
-    def names(self, folder):
-        return sorted(name[len(folder) + 1 :] for name in self.content)
+    def names(self, folder, wanted):
+        return sorted(filter(wanted, (name[len(folder) + 1 :] for name in self.content)))
 
     def append(self, name, data):
         before = self.content.get(name, b"")
@@ -87,7 +87,7 @@ def numbers(files):
 
 
 def segments(files):
-    return [int(name) for name in files.names(FOLDER)]
+    return [int(name) for name in files.names(FOLDER, is_segment)]
 
 
 def path(first):

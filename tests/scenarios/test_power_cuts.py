@@ -108,7 +108,7 @@ class Keeper:
 
     def is_tidy(self) -> bool:
         """No file is left over, empty, or larger or more than it may be."""
-        segments = self.files.names("journal")
+        segments = self.files.names("journal", bool)
         sizes = [self.flash.stat("/journal/" + name)[6] for name in segments]
         names = set(self.flash.listdir("/")) - FIRMWARE
         return names <= KEPT and len(sizes) <= SEGMENTS and all(0 < n <= SEGMENT_BYTES for n in sizes)
@@ -178,7 +178,7 @@ def test_journal_from_its_first_record_over_the_ends_of_its_first_segments(cuts:
     keeper = Keeper()
     for n, characters in enumerate(SOME * 8):
         cut_all(cuts, keeper, partial(keeper.append, characters), f"record {n + 1}")
-    assert len(keeper.files.names("journal")) > 2
+    assert len(keeper.files.names("journal", bool)) > 2
 
 
 def with_journal(segments: int) -> bytes:
@@ -202,7 +202,7 @@ def test_journal_that_drops_its_oldest_segment(cuts: Cuts) -> None:
     for n in range(10):
         cut_all(cuts, keeper, lambda: keeper.append(900), f"record {n + 1}")
     assert numbers(keeper.records)[0] == 1 + 3 * 16
-    assert len(keeper.files.names("journal")) == SEGMENTS
+    assert len(keeper.files.names("journal", bool)) == SEGMENTS
 
 
 def test_the_start_after_a_cut_and_the_next_writes(cuts: Cuts) -> None:
