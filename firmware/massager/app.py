@@ -8,12 +8,14 @@ from micropython import const, heap_lock, heap_unlock
 
 from massager import cues, events, faults, permission, rpc
 from massager import session as sessions
+from massager.clock import Clock
 from massager.confirm import Confirm
 from massager.dose import Dose
 from massager.drive import Drive
 from massager.journal import Journal
 from massager.latches import Latches
-from massager.library import FOLDER, PLAIN, Library
+from massager.library import PLAIN, Library
+from massager.memory import Memory
 from massager.panel import Panel
 from massager.permission import Permission
 from massager.recorder import Recorder
@@ -22,7 +24,7 @@ from massager.selftest import Selftest
 from massager.sense import REFERENCE, Sense
 from massager.session import Session
 from massager.settings import Settings
-from massager.startup import Startup, record_crash
+from massager.startup import CRASH_LOOP_MS, Startup, record_crash
 from massager.store import Store, StoreError
 
 TICK_US = const(10_000)
@@ -32,10 +34,10 @@ GARBAGE_MAX = const(4_000)  # once so many characters were worked on, each worth
 RESET_TICKS = const(10)  # lets the last reply leave before a restart
 WAKE_TICKS = const(2)  # the interlock takes 6 ms at most to rise, the driver 1 ms to wake
 LONG_TICK_MS = const(1_000)  # more says nothing about how long a button was held
-TIME_MASK = const(0x3FFFFFFF)
 HEAP_MIN = faults.row(faults.HEAP_LOW)[faults.FAULT]
 SELFTEST_MS = const(5_000)  # the record of the start waits so long for it
 RETRY_MS = const(1_000)  # after a write to flash that failed
+TELL_MS = const(20)  # between the record of the latches and the journal's: the host hears of the fault
 SETTLED_MS = const(3_000)  # a selection that stands for so long is kept
 MAINTENANCE_FILE = "maintenance"
 _LASTING_LIMITERS = (
@@ -48,6 +50,7 @@ def leave_maintenance(files):
     try:
         return files.remove(MAINTENANCE_FILE)
     except OSError:  # the mark is there and stays: better no motor than no device
+        files.skip(MAINTENANCE_FILE, "cannot be removed")
         return True
 
 
@@ -67,6 +70,7 @@ class App:
         self.safety = Safety(self.settings, self.sense, self.drive)
         self.latches = Latches(board, files, self.safety)
         self.events = events.Events()
+        self.clock = Clock()
         self.dose = Dose(self.settings)
         self.session = Session(
             self.settings, self.permission, self.drive, self.safety, self.dose, self.events
@@ -79,17 +83,14 @@ class App:
         self.recorder = Recorder(self.journal, self.session, self.safety, self.sense, self.dose)
         self.recorder.kept = self.latches.kept
         self.library = Library(files)
-        self.memory = Store(files, "memory")  # what the device remembers by itself: dose, selection
+        self.memory = Memory(files, self.dose, self.clock)
         self.selected = PLAIN
-        self._remember()
+        if self.memory.selected in self.library.names:
+            self.select(self.memory.selected)
+        self._interrupted = self.memory.settle(self.journal, board.counted_ms())
         maintenance = leave_maintenance(files)
         self.startup = Startup(board, files, self.safety, maintenance)
         self.selftest = Selftest(board, files, self.sense, self.startup.content)
-        self.uptime_ms = 0
-        self._wraps = 0  # of uptime_ms
-        self._unix_base_ms = None  # time at uptime 0, once a host has told it
-        self._utc_offset_s = 0
-        self._up_s = -1  # the second of uptime that the dose knows of
         self._selected_ms = 0  # until the new selection is kept
         self.tick_worst_us = 0
         self.garbage = 0  # characters worked on, and ticks, since the last collection
@@ -111,22 +112,24 @@ class App:
 
     def crashed(self, error):
         """For the guard, with the outputs low: leave a record of the error, and restart."""
-        state = self.session.state
-        if record_crash(self.files, self.board.describe(error), state, self.uptime_ms):
+        try:
+            record_crash(self.files, self.board.describe(error), self.session.state, self.uptime_ms)
+        except OSError:
+            self.safety.latch(faults.CRASHED)
+            self.latches.bridge()
+        if self.uptime_ms > CRASH_LOOP_MS:
             self.board.reset()
 
-    def unix_s(self):
-        """The time in seconds since 1970, None while no host has told it."""
-        if self._unix_base_ms is None:
-            return None
-        return (self._unix_base_ms + self._wraps * (TIME_MASK + 1) + self.uptime_ms) // 1000
+    @property
+    def uptime_ms(self):
+        """As the clock has it."""
+        return self.clock.uptime_ms
 
-    def set_clock(self, unix_s, utc_offset_s=0):
-        """Take the time over from a host, and how much its local time is ahead of UTC."""
-        self._unix_base_ms = unix_s * 1000 - self._wraps * (TIME_MASK + 1) - self.uptime_ms
-        self._utc_offset_s = utc_offset_s
-        self._up_s = -1
-        self._pass_time()
+    def pass_time(self):
+        """Hand the dose each second of uptime, and a clock that was set."""
+        clock = self.clock
+        if clock.new_second():
+            self.dose.second(clock.up_s(), clock.local_s(), clock.offset_s or 0)
 
     def select(self, name):
         """Choose the program that the start button plays. Raises RpcError for an unknown one."""
@@ -139,21 +142,6 @@ class App:
         self.select(name)
         self.events.put(events.SELECT, self.panel.selected - 1)
         self._selected_ms = SETTLED_MS
-
-    def _remember(self):
-        """Take over what the device remembers of its last time; what makes no sense is forgotten."""
-        record = self.memory.load()
-        dose = record.get("dose")
-        self.dose.load(dose if isinstance(dose, dict) else {})
-        name = record.get("selected")
-        if name in self.library.names:
-            self.select(name)
-            program = self.session.selected
-            if program and not program.count:
-                self.files.skipped.add("%s/%s" % (FOLDER, name))
-                self.select(PLAIN)
-        elif isinstance(name, str):
-            self.files.skipped.add("%s/%s" % (FOLDER, name))
 
     def configure(self):
         """Hand changed settings to those who keep a copy."""
@@ -204,13 +192,7 @@ class App:
         rest_us = self._rest_us + passed_us
         dt_ms = rest_us // 1000
         self._rest_us = rest_us - dt_ms * 1000
-        left_ms = TIME_MASK - self.uptime_ms
-        if dt_ms <= left_ms:
-            uptime_ms = self.uptime_ms + dt_ms
-        else:
-            uptime_ms = dt_ms - left_ms - 1
-            self._wraps += 1
-        self.uptime_ms = self.events.now_ms = uptime_ms
+        self.events.now_ms = self.clock.advance(dt_ms)
         session = self.session
         drive = self.drive
         sense = self.sense
@@ -242,7 +224,7 @@ class App:
                 self._wake = wake = wake + 1
                 if wake > WAKE_TICKS:
                     board.forgive_driver()
-            elif board.guarded:  # the watchdog is started between the ticks
+            elif board.guarded and self.dose.begun:  # both are seen to between the ticks
                 self._wake = wake = 1
                 board.enable_motor(1)
         elif wake:
@@ -282,12 +264,16 @@ class App:
         until_us = self._next_us
         colour = self.player.colour
         board.led(colour if colour >= 0 else self.panel.colour(self.uptime_ms))
+        self.pass_time()
         self.recorder.watch()
         self.confirm.settle(self._reset_ticks)
         if self.session.motor_on:
             if not board.guarded:
                 board.guard()
+            if not self.dose.begun and not self.safety.fault:
+                self._announce()
             board.note(self.session.state, self.uptime_ms)
+            board.count(self.dose.session_ms)
         else:
             self._care()
         if self._reset_ticks and self.rpc.idle():
@@ -326,12 +312,12 @@ class App:
         if (
             self.safety.unsaved and not self._retry_ms
         ):  # before the boot record, which waits for the self-test
+            self._retry_ms = TELL_MS
             self._write(self.latches.keep)
         if self.panel.toggle_remote:
             self._toggle_remote()
         if self.panel.turn:
             self._turn()
-        self._pass_time()
         if session.state != sessions.MAINTENANCE:
             self._test()
         startup = self.startup
@@ -339,10 +325,12 @@ class App:
             if self.selftest.state == "running" and self.uptime_ms < SELFTEST_MS:
                 return
             self.recorder.note("boot", startup.take_record(self.selftest.state, self._failed))
-        skipped = self.files.skipped
-        if skipped.noted < len(skipped.names):
-            skipped.noted = len(skipped.names)
-            self.recorder.note("skipped", {"names": list(skipped.names), "more": skipped.more})
+            if self._interrupted:
+                self.recorder.note("session", self._interrupted)
+                self._interrupted = None
+        if self.files.fresh:
+            self.files.fresh = False
+            self.recorder.note("skipped", {"files": list(self.files.skipped)})
         if self._retry_ms:
             self._retry_ms -= TICK_MS
             return
@@ -358,20 +346,42 @@ class App:
 
     def _keep_records(self):
         """Write the next record, or what the device remembers. Raises StoreError or OSError."""
-        if self.recorder.flush(self.uptime_ms, self.unix_s()) or self._keep_memory():
+        if self._flush() or self._keep_memory():
             self.safety.report(faults.FLASH_FAILED, False)
         elif self.permission.unsaved:
             self.permission.keep()
         else:
             self.startup.settle()
 
-    def _pass_time(self):
-        """Tell the dose of each second."""
-        up_s = (self._wraps * (TIME_MASK + 1) + self.uptime_ms) // 1000
-        if up_s != self._up_s:
-            self._up_s = up_s
-            unix_s = self.unix_s()
-            self.dose.second(up_s, None if unix_s is None else unix_s + self._utc_offset_s)
+    def _flush(self):
+        return self.recorder.flush(self.clock.uptime_ms, self.clock.unix_s())
+
+    def _announce(self):
+        """Put on flash that a session begins, before its motor is armed, so that it is charged in any case.
+
+        The time that this takes is not part of the session. STOP wins, even if it was pressed for less.
+        """
+        board = self.board
+        if self._wake:  # the session before ended in the same round
+            self._wake = 0
+            board.enable_motor(0)
+        began_us = board.ticks_us()
+        board.stop_seen = False
+        self._write(self._begin)
+        took_us = board.ticks_diff(board.ticks_us(), began_us)
+        self._last_us = board.ticks_add(self._last_us, took_us)
+        self.clock.advance(took_us // 1000)
+        self.safety.motor_started()  # from now on the interlock may rise
+        if board.stop_seen:
+            self.session.stop(sessions.STOP_BUTTON)
+
+    def _begin(self):
+        """One write of those that come before a session. Raises StoreError or OSError."""
+        if self.recorder.noted():  # what is charged already has its record first
+            self._flush()
+            return
+        self.board.count(0)
+        self.memory.begin(self.session, self.journal.last, self.selected)
 
     def _keep_memory(self):
         """Write what the device remembers when it changed; whether it did. Raises StoreError."""
@@ -381,9 +391,7 @@ class App:
             settled = not self._selected_ms
         if not settled and not self.dose.changed:
             return False
-        self.dose.changed = True  # until it is on flash
-        self.memory.save({"selected": self.selected, "dose": self.dose.record()})
-        self.dose.changed = False
+        self.memory.save(self.selected)
         return True
 
     def _turn(self):

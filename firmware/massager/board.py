@@ -17,9 +17,9 @@ import rp2
 from machine import ADC, PWM, WDT, Pin, mem32
 from micropython import const
 
+from massager.flash import ENTRIES_MAX, TOO_MANY, Flash
 from massager.interlock import Interlock
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, REFERENCE, TACH_COUNT_US
-from massager.store import Skipped
 
 # The pin map: the only place where GPIO numbers stand. hardware/ and docs/ are checked against it.
 PINS = {
@@ -67,16 +67,7 @@ MUX_TURNS = (
 MOTOR_PWM_HZ = const(20_000)  # above hearing
 TACH_SM = const(4)  # first state machine of PIO block 1; block 0 belongs to the interlock
 WATCHDOG_MS = const(1_000)
-
-READ_MAX = const(8_192)  # bytes of a file; the firmware writes none that is longer
-NAMES_MAX = const(128)  # names taken from a folder: four times as many as the firmware puts into one
-MOVED = ".moved"  # added to the name of what stood in the way
-_FILE = const(0x8000)  # type of an entry in a folder
-_ENOENT = const(2)
-_EEXIST = const(17)
-_ENOTDIR = const(20)
-_EISDIR = const(21)
-_ENOTEMPTY = const(39)
+FOLDER = const(0x4000)  # type of a folder in `ilistdir`
 
 # Registers of the RP2040 that MicroPython has no name for, or reads more slowly.
 GPIO_IN = const(0xD0000004)
@@ -90,9 +81,11 @@ RAN_OUT = const(1)  # bit of the reason: the timer ran out, nobody asked for the
 MARK = const(0x4005800C)
 UPTIME = const(0x40058010)
 DOING = const(0x40058014)
+MOTOR_MS = const(0x40058018)
 BRIDGE = const(0x40058028)  # the last one; 4 to 7 are the boot ROM's only while 4 has its mark
 STARTED = const(0x6B01)  # values of MARK: the firmware has started, …
 GUARDED = const(0x6B02)  # … the watchdog watches it
+COUNTED = const(0x5 << 24)  # marks MOTOR_MS as written by this firmware
 
 
 @rp2.asm_pio(fifo_join=rp2.PIO.JOIN_RX)
@@ -170,7 +163,8 @@ class Board:
     adc_current, adc_supply: 0…65535; mux_channel with adc_mux: the channel (of `sense`) that was read in this
     sample; tach_count, tach_periods: sum and number of tach periods (TACH_COUNT_US each) since the last
     sample; buttons: bits of `buttons`, 1 = pressed; run_req: RUN_REQ as it reads, 0 or 1; driver_fault:
-    whether the driver's fault line is low, or was since the motor was enabled; guarded: the watchdog runs.
+    whether the driver's fault line is low, or was since the motor was enabled; guarded: the watchdog runs;
+    stop_seen: the STOP contact has opened since this was set to False.
     """
 
     SIMULATED = getattr(machine, "SIMULATED", False)
@@ -194,6 +188,8 @@ class Board:
         self._rgb = 0
         for name in BUTTONS:
             Pin(PINS[name], Pin.IN, Pin.PULL_UP)
+        self.stop_seen = False
+        Pin(PINS["STOP"], Pin.IN, Pin.PULL_UP).irq(self._stop_opened, Pin.IRQ_RISING, hard=True)
         self._buttons_at = PINS["STOP"]
         self._run_req_bit = 1 << PINS["RUN_REQ"]
         self._nfault_bit = 1 << PINS["NFAULT"]
@@ -271,6 +267,10 @@ class Board:
         """Forget what the driver's fault line did while the driver woke up."""
         self._tripped = False
 
+    def _stop_opened(self, _pin):
+        """Interrupt: the STOP contact opened; one that came during a write to flash comes after it."""
+        self.stop_seen = True
+
     def write_motor(self, duty):
         """Motor duty, 0…65535. Stays 0 once the driver has complained."""
         if duty != self._duty:
@@ -303,6 +303,15 @@ class Board:
         """Leave two numbers for the firmware that starts after a watchdog's reset."""
         mem32[DOING] = doing
         mem32[UPTIME] = uptime_ms
+
+    def count(self, motor_ms):
+        """Leave the session's motor time, 0…900,000 ms, for the firmware that starts after a reset."""
+        mem32[MOTOR_MS] = COUNTED | motor_ms
+
+    def counted_ms(self):
+        """The motor time that `count` left before the reset; None after power-on."""
+        word = mem32[MOTOR_MS] & 0xFFFFFFF
+        return word ^ COUNTED if word >> 24 == COUNTED >> 24 else None
 
     def bridge(self, word):
         """Leave a number of at most 28 bits for the firmware that starts after a reset."""
@@ -383,47 +392,33 @@ class Board:
         return text.getvalue()[-limit:]
 
 
-class Files:
-    """The few file operations that the firmware needs, under one root folder (the flash's).
-
-    Reading raises nothing, whatever is on flash. What could not be used is noted in `skipped`; what stands in
-    the way of a file that is written is renamed.
-    """
+class Files(Flash):
+    """The few file operations that the firmware needs, under one root folder (the flash's)."""
 
     def __init__(self, root="/"):
+        super().__init__()
         self._root = root
-        self.skipped = Skipped()
 
-    def read(self, name):
-        """Whole content as bytes; None when there is no such file, b"" when it can't be read or is too long.
-
-        The size is looked at first: a longer file would not fit into the heap.
-        """
-        try:
-            with open(self._root + name, "rb") as f:
-                size = f.seek(0, 2)
-                if size <= READ_MAX:
-                    f.seek(0)
-                    return f.read(size)
-        except OSError as e:
-            if e.args[0] == _ENOENT:
+    def _load(self, name, most):
+        """Whole content as bytes; None when it is larger than `most`, which costs no memory. Raises OSError."""
+        with open(self._root + name, "rb") as f:
+            size = f.seek(0, 2)
+            if size > most:
                 return None
-        self.skipped.add(name)
-        return b""
+            f.seek(0)
+            return f.read(size)
 
-    def names(self, folder, wanted, strays=True):
-        """Sorted names of the files in a folder that are `wanted`; strays: note what else is there."""
-        found: list = []
-        try:
-            for entry in os.ilistdir(self._root + folder):
-                if entry[1] == _FILE and wanted(entry[0]) and len(found) < NAMES_MAX:
-                    found.append(entry[0])
-                elif strays:
-                    self.skipped.add("%s/%s" % (folder, entry[0]))
-        except (OSError, ValueError) as e:  # ValueError: a name that is not UTF-8
-            if e.args[0] != _ENOENT:
-                self.skipped.add(folder)
-        return sorted(found)
+    def _entries(self, folder):
+        """(name, whether it is a folder) of each entry; None for a name that is not UTF-8. Raises OSError."""
+        room = ENTRIES_MAX
+        for entry in os.ilistdir((self._root + folder).encode()):
+            if not room:
+                raise OSError(TOO_MANY)
+            room -= 1
+            try:
+                yield entry[0].decode(), entry[1] == FOLDER
+            except ValueError:  # UnicodeError
+                yield None, False
 
     def _make_folder(self, name):
         """The folder of a file, if there is none."""
@@ -432,48 +427,24 @@ class Files:
             try:
                 os.mkdir(self._root + name[:folder])
             except OSError as e:
-                if e.args[0] != _EEXIST:
+                if e.args[0] != 17:  # EEXIST
                     raise
-
-    def _make_way(self, name, error):
-        """Rename a folder where a file belongs, or a file where its folder does. Raises any other error."""
-        number = error.args[0]
-        if number in (_EISDIR, _ENOTEMPTY):
-            wrong = name
-        elif number == _ENOTDIR and "/" in name:
-            wrong = name[: name.rfind("/")]
-        else:
-            raise error
-        self.skipped.add(wrong)
-        os.rename(self._root + wrong, self._root + wrong + MOVED)
-        self._make_folder(name)
-
-    def _open(self, name, mode):
-        self._make_folder(name)
-        try:
-            return open(self._root + name, mode)
-        except OSError as e:
-            self._make_way(name, e)
-        return open(self._root + name, mode)
 
     def append(self, name, data):
         """Add to the end of a file, or create it and its folder. Raises OSError (28: no space left)."""
-        with self._open(name, "ab") as f:
+        self._make_folder(name)
+        with open(self._root + name, "ab") as f:
             f.write(data)
 
     def write(self, name, data):
         """Create or overwrite. Raises OSError (28: no space left)."""
-        with self._open(name, "wb") as f:
+        with open(self._root + name, "wb") as f:
             f.write(data)
 
     def rename(self, old, new):
         """Atomic on littlefs, also over an existing file; the new name's folder is created."""
         self._make_folder(new)
-        try:
-            os.rename(self._root + old, self._root + new)
-        except OSError as e:
-            self._make_way(new, e)
-            os.rename(self._root + old, self._root + new)
+        os.rename(self._root + old, self._root + new)
 
     def remove(self, name):
         """Delete; True when there was such a file."""
@@ -481,9 +452,9 @@ class Files:
             os.remove(self._root + name)
             return True
         except OSError as e:
-            if e.args[0] not in (_ENOENT, _ENOTDIR):
-                self._make_way(name, e)
-        return False
+            if e.args[0] == 2:
+                return False
+            raise
 
     def content_hash(self):
         """First 16 hex digits of the SHA-256 over the firmware's files: names, contents, sizes, sorted."""
@@ -493,19 +464,21 @@ class Files:
         return found
 
     def hash_slowly(self):
-        """`content_hash` in pieces: yields None after each block, the hash at last."""
-        root = self._root
-        names = self.names("", ("boot.py", "main.py").__contains__, False)
+        """`content_hash` in pieces: yields None after each block, the hash at last.
+
+        A file that cannot be read counts with its name: the hash is another one.
+        """
         # without a folder it is frozen or run from elsewhere: nothing on flash to vouch for
-        names += ["massager/" + n for n in self.names("massager", lambda n: n.endswith("py"), False)]
-        names += ["massager/programs/" + n for n in self.names("massager/programs", bool, False)]
+        names = [n for n in self._list("") if n in ("boot.py", "main.py")]
+        names += ["massager/" + n for n in self._list("massager") if n.endswith("py")]
+        names += ["massager/programs/" + n for n in self._list("massager/programs")]
         digest = hashlib.sha256()
         block = bytearray(512)
         for name in names:
+            digest.update(name.encode())
             size = 0
             try:
-                with open(root + name, "rb") as f:
-                    digest.update(name.encode())
+                with open(self._root + name, "rb") as f:
                     while True:
                         n = f.readinto(block)
                         if not n:
@@ -513,7 +486,19 @@ class Files:
                         size += n
                         digest.update(block if n == len(block) else block[:n])
                         yield None
-            except OSError:  # unreadable: it is another hash then
-                self.skipped.add(name)
+            except OSError:
+                size = -1
             digest.update(b" %d\n" % size)  # counted: `stat` would look the file up once more
         yield "".join("%02x" % b for b in digest.digest()[:8])
+
+    def _list(self, folder):
+        """Sorted names in a folder; none when it cannot be read."""
+        names: list = []
+        try:
+            for name, _ in self._entries(folder):
+                if name:
+                    names.append(name)
+        except OSError:
+            pass  # names that are missing change the hash
+        names.sort()
+        return names

@@ -33,11 +33,11 @@ class Confirm:
         self._safety = safety
         self._panel = the_panel
         self._events = event_log
-        self._apply = None
+        self._apply = _nothing
         self._asked_ms = self._ended_ms = self._pause_ms = 0
         self._fault = self._more = 0  # as they were when it was asked: a fault may be what it is about
         self.number = 0
-        self.names = ()
+        self.names: list = []
 
     def ask(self, names, apply):
         """Wait for a press of MODE; raises RpcError, which says so, or that it is too early to ask again.
@@ -104,8 +104,8 @@ class Confirm:
         return (self._events.now_ms - then_ms) & _MASK
 
     def _end(self, outcome):
-        self.names = ()
-        self._apply = None
+        self.names = []
+        self._apply = _nothing
         self._panel.answer = panel.NO_ANSWER
         self._ended_ms = self._events.now_ms
         if outcome == APPLIED:
@@ -113,3 +113,7 @@ class Confirm:
         else:
             self._pause_ms = min(max(2 * self._pause_ms, PAUSE_MS), PAUSE_MAX_MS)
         self._events.put(events.CONFIRM, outcome, self.number)
+
+
+def _nothing():
+    """What a yes does while no question waits."""

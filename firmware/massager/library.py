@@ -11,8 +11,9 @@ from micropython import const
 
 from massager import errors
 from massager.errors import RpcError
-from massager.program import Program, is_name, mistake
-from massager.store import loads, replace
+from massager.flash import parse_object
+from massager.program import DAMAGED, Program, is_name, mistake
+from massager.store import replace
 
 FOLDER = "programs"
 PROGRAMS_MAX = const(8)
@@ -48,9 +49,9 @@ class Library:
         self._look()
 
     def _look(self):
-        found = self._files.names(FOLDER, lambda name: is_name(name) and name not in BUILT_IN)
+        found = self._files.names(FOLDER, _is_ours)
         for name in found[PROGRAMS_MAX:]:
-            self._files.skipped.add("%s/%s" % (FOLDER, name))
+            self._files.skip(_path(name), "more than %d programs" % PROGRAMS_MAX)
         self.names = list(BUILT_IN) + found[:PROGRAMS_MAX]
 
     def describe(self, name):
@@ -62,34 +63,26 @@ class Library:
 
     def _read(self, name):
         """One that is built in, as its file has it; empty when that is missing or damaged."""
-        row = loads(self._files.read("massager/programs/%s.json" % name) or b"")
-        return row if isinstance(row, dict) else {}
-
-    def stages(self, name):
-        """The stages of a program; none of PLAIN or a damaged file. Raises RpcError for an unknown name."""
-        return self._find(name)[0]
+        return parse_object(self._files.read("massager/programs/%s.json" % name, SIZE_MAX) or b"") or {}
 
     def load(self, name):
-        """The Program of a name, None for PLAIN. Raises RpcError for an unknown name."""
-        return None if name == PLAIN else Program(name, *self._find(name))
+        """The Program of a name, None for PLAIN. Raises RpcError for an unknown name.
 
-    def _find(self, name):
-        """(stages, mistake): no stages, and what is wrong, of a file that is damaged or of other firmware."""
+        Damage, or what a newer firmware understands, makes it one without stages that says what is wrong.
+        """
         if name == PLAIN:
-            return (), None
+            return None
         if name in BUILT_IN:
-            found = self._read(name)
-            found["name"] = name
+            stages = self._read(name).get("stages")
         else:
-            found = parse(self.document(name)) or {}
-        if found.get("name") != name:
-            return (), (None, "file", "damaged")
-        wrong = mistake(name, found.get("stages"))
-        return ((), wrong) if wrong else (found["stages"], None)
+            found = parse(self.document(name))
+            stages = found["stages"] if found and found["name"] == name else None
+        wrong = DAMAGED if stages is None else mistake(name, stages)
+        return Program(name, () if wrong else stages, wrong)
 
     def document(self, name):
         """What is on flash of a program. Raises RpcError for one that is not there."""
-        data = self._files.read("%s/%s" % (FOLDER, name)) if name in self.names else None
+        data = self._files.read(_path(name), SIZE_MAX) if name in self.names else None
         if data is None or name in BUILT_IN:
             raise RpcError(errors.UNKNOWN_PROGRAM, {"program": errors.clip(name)})
         return data
@@ -138,15 +131,23 @@ class Library:
         if wrong:
             raise invalid(name, wrong)
         program = Program(name, found["stages"])
-        replace(self._files, "%s/%s" % (FOLDER, name), data)
+        replace(self._files, _path(name), data)
         self._look()
         return program
 
     def remove(self, name):
         """Delete one from flash. Raises RpcError for one that is not there, OSError."""
         self.document(name)
-        self._files.remove("%s/%s" % (FOLDER, name))
+        self._files.remove(_path(name))
         self._look()
+
+
+def _path(name):
+    return FOLDER + "/" + name
+
+
+def _is_ours(name):
+    return is_name(name) and name not in BUILT_IN
 
 
 def built_in(name):
@@ -173,7 +174,7 @@ def parse(data):
         magic, crc = data[:end].decode().split(" ")
         if magic != "OKP1" or binascii.crc32(data[end + 1 :]) != int(crc, 16):
             return None
-        found = loads(data[end + 1 : data.index(b"\n", end + 1)])
+        found = parse_object(data[end + 1 : data.index(b"\n", end + 1)])
     except ValueError:  # also UnicodeError
         return None
-    return found if isinstance(found, dict) and "name" in found and "stages" in found else None
+    return found if found and "name" in found and "stages" in found else None

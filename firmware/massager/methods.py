@@ -1,7 +1,5 @@
 """Methods: what a host can ask for, one table row each. Every handler gets the app and the checked params."""
 
-import json
-
 from massager import VERSION, errors, faults, library, methods_settings, schema, telemetry
 from massager import methods_program as programs
 from massager import session as sessions
@@ -29,10 +27,8 @@ UNIX_END_S = 1 << 32
 CLOCK_NEWS_S = 2
 OFFSET_MAX_MIN = 14 * 60  # of any place on earth
 LATCHED_MAX = 8  # names of latched faults in a reply; `more` counts them all
-SKIPPED_MAX = 2  # names of what was skipped on flash; the journal has more
-STATUS_ROOM = 940  # characters of a status in a reply
 NAMES_MAX = 3  # of settings that wait for a press; the rest is counted
-JOURNAL_ROOM = 850  # characters of records in a reply
+JOURNAL_ROOM = 800  # characters of records in a reply
 REFUSALS_ROOM = 780  # characters of the refusals in a reply
 NAME_ROOM = 41  # of each but for its remedy: the longest name, and what JSON adds
 
@@ -54,7 +50,8 @@ def _hello(app, params):
         "capabilities": CAPABILITIES,
         "uptime_ms": app.uptime_ms,
         "boot": app.journal.boot,
-        "unix_s": app.unix_s(),
+        "unix_s": app.clock.unix_s(),
+        "utc_offset_min": None if app.clock.offset_s is None else app.clock.offset_s // 60,
     }
 
 
@@ -95,23 +92,12 @@ def _status(app, params):
         "confirm": _question(app.confirm),
         "uptime_ms": app.uptime_ms,
         "tick_worst_us": app.tick_worst_us,
-        "skipped": app.files.skipped.names[:SKIPPED_MAX],
-        "left_out": 0,
+        "skipped": app.files.skipped[0] if app.files.skipped else None,
+        "skipped_more": max(len(app.files.skipped) - 1, 0),
     }
     status.update(words)
     status.update(methods_settings.unsaved(app))
-    return Encoded(_fitting(status))
-
-
-def _fitting(status):
-    """JSON text of a status; its lists lose their last names, counted in `left_out`, while it is too long."""
-    over = len(json.dumps(status, separators=(",", ":"))) - STATUS_ROOM
-    for key in ("skipped", "unsaved", "latched", "refusals"):
-        names = status[key]
-        while over > 0 and names:
-            over -= len(names.pop()) + 3
-            status["left_out"] += 1
-    return json.dumps(status, separators=(",", ":"))
+    return status
 
 
 def _fault(safety):
@@ -243,6 +229,8 @@ def _session_skip(app, params):
 
 def _session_back(app, params):
     app.session.heard_host()
+    if app.session.back_exceeds():
+        raise RpcError(errors.REFUSED, {"refusals": _refusals(sessions.DOSE_USED_UP)})
     if not app.session.back():
         raise wrong_state(app)
     return _session(app)
@@ -291,10 +279,12 @@ def _clock_set(app, params):
     unix_s = params["unix_s"]
     if not UNIX_MIN_S <= unix_s < UNIX_END_S:
         raise RpcError(errors.INVALID_PARAMS, {"param": "unix_s", "min": UNIX_MIN_S, "max": UNIX_END_S - 1})
-    was = app.unix_s()
-    offset_min = params.get("utc_offset_min", 0)
-    in_range("utc_offset_min", offset_min, -OFFSET_MAX_MIN, OFFSET_MAX_MIN)
-    app.set_clock(unix_s, offset_min * 60)
+    was = app.clock.unix_s()
+    offset_min = params.get("utc_offset_min")
+    if offset_min is not None:
+        in_range("utc_offset_min", offset_min, -OFFSET_MAX_MIN, OFFSET_MAX_MIN)
+    app.clock.set(unix_s, None if offset_min is None else offset_min * 60)
+    app.pass_time()
     if was is None or abs(was - unix_s) > CLOCK_NEWS_S:
         app.recorder.note("clock", {"was": was})
     return {"unix_s": unix_s, "was": was}

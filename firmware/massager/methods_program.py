@@ -6,6 +6,7 @@ from micropython import const
 
 from massager import errors, library
 from massager.conditions import flash_error
+from massager.dose import CHARGED
 from massager.errors import RpcError
 from massager.store import StoreError, os_failure
 
@@ -42,9 +43,10 @@ def _program(app, name):
 
 def program_get(app, params):
     name = params["name"]
-    stages = app.library.stages(name)
-    rows, following = _page(stages, params, _STAGES_PAGE) if stages else ((), None)
-    return {"name": name, "builtin": library.built_in(name), "stages": rows, "next": following}
+    program = app.library.load(name)
+    rows, following = _page(range(program.count if program else 0), params, _STAGES_PAGE)
+    stages = [program.stage(i) for i in rows]
+    return {"name": name, "builtin": library.built_in(name), "stages": stages, "next": following}
 
 
 def program_begin(app, params):
@@ -103,8 +105,9 @@ def dose_get(app, params):
         areas[label] = (ms // 1000, turns, sessions)
     return {
         "day": dose.day,
-        "dated": app.unix_s() is not None,
+        "dated": app.clock.unix_s() is not None,
         "total_s": dose.total_ms // 1000,
+        "charged": {name: ms // 1000 for name, ms in zip(CHARGED, dose.charged_ms) if ms},
         "areas": areas,
         "next": following,
         "day_limit_min": settings["day_limit_min"],

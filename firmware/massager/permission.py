@@ -30,8 +30,7 @@ class Permission:
         self._store = Store(files, "permission")
         kept = self._store.load().get("suspended", NONE)
         # A record that is damaged or of other firmware: better to ask for MODE once more.
-        sound = isinstance(kept, int) and NONE <= kept <= PAUSE and not self._store.damaged
-        self.suspended = int(kept) if sound else STOP
+        self.suspended = STOP if self._store.damaged or kept not in (NONE, STOP, FAULT, PAUSE) else kept
         self.unsaved = False
 
     def granted(self):

@@ -69,15 +69,18 @@ class Play:
         self._step_ms = 0
         return left_ms
 
+    def before(self):
+        """Number of the stage that `back` leads to: this one, or the one before if this has just begun."""
+        return self.stage - 1 if self.stage and self._stage_ms < BACK_MS else self.stage
+
     def back(self, at_most_ms):
-        """To the start of this stage, or of the one before when this one has just begun.
+        """To the start of stage `before`.
 
         Returns by how much the session gets longer; -1, and nothing changes, when that is beyond at_most_ms.
         """
-        stage = self.stage
+        stage = self.before()
         more_ms = self._stage_ms
-        if more_ms < BACK_MS and stage:
-            stage -= 1
+        if stage < self.stage:
             more_ms += self.program.length_ms(stage)
         if more_ms > at_most_ms:
             return -1

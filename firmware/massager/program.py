@@ -18,6 +18,7 @@ STAGES_MAX = const(24)
 NAME_MAX = const(24)
 TOTAL_MAX_S = const(900)  # no session is longer
 PERIOD_MIN_S = const(2)
+DAMAGED = (None, "file", "damaged")
 FIELDS = ("name", "seconds", "pattern", "a", "b", "period_s", "area", "cue")
 
 STEADY = const(0)
@@ -61,7 +62,7 @@ def mistake(name, stages):
 
 
 def is_name(name):
-    """Whether a program may have that name."""
+    """Whether it can be a program's name."""
     if not isinstance(name, str) or not 1 <= len(name) <= NAME_MAX or not "a" <= name[0] <= "z":
         return False
     return all("a" <= c <= "z" or "0" <= c <= "9" or c == "-" for c in name)
@@ -105,16 +106,16 @@ def _stage_mistake(stage):
 
 
 class Program:
-    """Stages as numbers. Made of what `mistake` found sound; without stages it stands for a damaged file, or
-    for one of other firmware, and `wrong` is what `mistake` found.
+    """Stages as numbers. Made of what `mistake` found sound; without stages it stands for a file that is not.
 
+    wrong: what is, as `mistake` names it;
     count: stages; total_s: their time; lowest, highest: levels above 0 that occur, both 0 for a mere timer;
     motor_s: time of the stages that turn the motor; areas: (number of the area, such time) of each named one.
     """
 
-    def __init__(self, name, stages, wrong=None):
+    def __init__(self, name, stages, wrong=DAMAGED):
         self.name = name
-        self.wrong = wrong
+        self._wrong = wrong
         self.count = count = len(stages)
         self.names = tuple(stage[0] for stage in stages)
         self._length_ds = array("h", [stage[1] * 10 for stage in stages])
@@ -162,6 +163,14 @@ class Program:
         """Cue that begins a stage, 0 = none."""
         return self._cue[index]
 
+    def motor_ms(self, first, area=-1):
+        """Time of the stages from `first` on that turn the motor, of one area if given. Allocates nothing."""
+        ds = 0
+        for i in range(first, self.count):
+            if self._b[i] and (area < 0 or self._area[i] == area):
+                ds += self._length_ds[i]
+        return ds * 100
+
     def turns(self, index):
         """Whether a stage turns the motor."""
         return self._b[index] > 0
@@ -202,7 +211,7 @@ class Program:
         """The place of a misfit, as `mistake` names one; None when it may start."""
         low, high = settings["min_level"], settings["max_level"]
         if not self.count:
-            return self.wrong or (None, "file", "damaged")
+            return self._wrong
         for i in range(self.count):
             for field, levels in (("a", self._a), ("b", self._b)):
                 if levels[i] and not low <= levels[i] + shift <= high:

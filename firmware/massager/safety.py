@@ -150,7 +150,7 @@ class Safety:
             period_us = self._check_clock(motor_on, period_us)
         timed = self._timed
         if timed:
-            self._now_us = (self._now_us + period_us) & CLOCK_MASK
+            self._now_us = (self._now_us + (period_us or FIRST_US)) & CLOCK_MASK  # even if the clock stands
         sense = self._sense
         if motor_on:
             self._check_rate(period_us)

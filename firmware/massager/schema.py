@@ -44,7 +44,7 @@ def _setting(row):
         "weakens": weakens != settings.NEVER,
         "weakens_when": _WHEN[weakens],
         "confirm": needs in (authority.IDLE_REMOTE, authority.PRESS)
-        or (weakens and needs != authority.BUTTONS),
+        or bool(weakens and needs != authority.BUTTONS),
         "local": needs == authority.BUTTONS,
         "authority": authority.name(needs),
     }

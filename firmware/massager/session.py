@@ -36,6 +36,7 @@ HOST_STOP = const(3)
 FAULT = const(4)
 HOST_LOST = const(5)
 PAUSE_TIMEOUT = const(6)
+INTERRUPTED = const(7)
 
 # value, name, meaning
 REASONS = (
@@ -45,6 +46,7 @@ REASONS = (
     (FAULT, "fault", "A fault stopped the motor."),
     (HOST_LOST, "host_lost", "The host was silent for longer than host_timeout_s."),
     (PAUSE_TIMEOUT, "pause_timeout", "Paused for two minutes."),
+    (INTERRUPTED, "interrupted", "The device lost power or restarted; the next start made this record."),
 )
 
 FAULT_LATCHED = const(1)
@@ -153,7 +155,7 @@ class Session:
         self.reason = NO_REASON
         self.origin = NO_ORIGIN
         self.level = 0
-        self.blockers = ()
+        self.blockers: tuple = ()
         self.selected = None
         self.play = Play()
         self.motor_on = False
@@ -339,9 +341,14 @@ class Session:
         self._jumped()
         return True
 
+    def back_exceeds(self):
+        """Whether going back would exceed the day's or an area's limit. Allocates nothing."""
+        play = self.play
+        return self._plays() and not self._dose.fits(play.program, play.before(), play.stage)
+
     def back(self):
-        """To the start of this stage or the one before; the session gets longer. False beyond its limit."""
-        if not self._plays():
+        """To the start of this stage or the one before; the session gets longer. False beyond a limit."""
+        if not self._plays() or self.back_exceeds():
             return False
         program = self.play.program
         limit_ms = self._settings["session_limit_s"] * 1000 if program.highest else HARD_LIMIT_MS

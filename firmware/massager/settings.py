@@ -28,7 +28,7 @@ MEANING = const(8)
 
 # A host alone may lengthen rests and tighten the limits of the dose, which only holds back. PRESS in both
 # directions: what a protection measures by, and what the rate of a level depends on; wrong, nothing notices.
-TABLE = (
+TABLE: tuple = (
     ("min_level", "int", "level", 1, 11, 1, IDLE_REMOTE, RAISED, "Lowest level that can be chosen."),
     ("max_level", "int", "level", 1, 11, 11, IDLE_REMOTE, RAISED, "Highest level that can be chosen."),
     ("default_level", "int", "level", 1, 11, 1, IDLE_REMOTE, NEVER, "Level that a start by button rises to."),
@@ -160,8 +160,6 @@ TABLE = (
 
 ROWS = {row[NAME]: row for row in TABLE}
 
-UNKNOWN_ROOM = const(5_000)  # characters of the settings of other firmware that are kept, with their values
-
 OK = const(0)
 UNKNOWN = const(1)
 WRONG_TYPE = const(2)
@@ -210,19 +208,15 @@ class Settings:
 
     def load(self, record, damaged=False):
         """Take a stored record over: valid known keys count, unknown ones stay, missing ones get defaults."""
-        room = UNKNOWN_ROOM
         for name in record:
             value = record[name]
             error = check(name, value)
             if error == OK:
                 self.values[name] = value
-            elif error != UNKNOWN:
-                self.rejected.append(name)
-            elif len(name) + len(str(value)) <= room:
-                room -= len(name) + len(str(value))
+            elif error == UNKNOWN:
                 self.unknown[name] = value
-            elif "unknown" not in self.rejected:
-                self.rejected.append("unknown")
+            else:
+                self.rejected.append(name)
         name = conflict(self.values)
         if name:
             self.rejected.append(name)

@@ -9,51 +9,13 @@ File: one header line `OK1 <sequence> <length> <crc32>` and the JSON text.
 import binascii
 import json
 
-from micropython import const
+from massager.flash import parse_object
 
 TEMPORARY = "record.tmp"
-HEADER_MAX = const(64)  # bytes
-SKIPPED_MAX = const(8)  # names that are kept
-NAME_MAX = const(40)  # characters of each
 
 
 class StoreError(Exception):
     """A record could not be written; the old one stays in force. args: (reason, is_full)."""
-
-
-class Skipped:
-    """What lies on flash and could not be used, for the journal and for hosts.
-
-    names: the first of them; more: whether there are others; noted: how many of names the journal has.
-    """
-
-    def __init__(self):
-        self.names = []
-        self.more = False
-        self.noted = 0
-
-    def add(self, name):
-        """Note a file or folder, once."""
-        name = "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in name[:NAME_MAX])
-        if name in self.names:
-            return
-        if len(self.names) < SKIPPED_MAX:
-            self.names.append(name)
-        else:
-            self.more = True
-
-
-def loads(data):
-    """What JSON text or bytes mean; None when that is nothing."""
-    try:
-        return json.loads(data)
-    except (
-        ValueError,
-        TypeError,
-        RuntimeError,
-        MemoryError,
-    ):  # a key that is a list; nested too deep; too long
-        return None
 
 
 def os_failure(error):
@@ -74,18 +36,19 @@ class Store:
 
     def load(self):
         """The newest valid record as a dict; {} when there is none. `damaged`: there were files, all bad."""
-        discard(self._files)
+        files = self._files
+        discard(files)
         best = None
         found = 0
         for index in (0, 1):
-            data = self._files.read(self._names[index])
+            data = files.read(self._names[index])
             if data is None:
                 continue
             found += 1
             parsed = parse(data)
-            if not parsed:
-                self._files.skipped.add(self._names[index])
-            elif best is None or parsed[0] > self.sequence:
+            if parsed is None:
+                files.skip(self._names[index], "no valid record")
+            if parsed and (best is None or parsed[0] > self.sequence):
                 self.sequence, best = parsed
                 self._current = index
         self.damaged = bool(found) and best is None
@@ -126,27 +89,23 @@ def discard(files):
 def build(sequence, record):
     """The bytes of a record file."""
     body = json.dumps(record).encode()
-    return b"OK1 %d %d %08x\n" % (sequence, len(body), binascii.crc32(_covered(sequence, body))) + body
+    return b"OK1 %d %d %08x\n" % (sequence, len(body), _crc(sequence, body)) + body
 
 
 def parse(data):
     """(sequence, record) of a record file's bytes; None when anything about it is wrong."""
     try:
-        end = data.index(b"\n", 0, HEADER_MAX)
+        end = data.index(b"\n")
         magic, sequence, length, crc = data[:end].decode().split(" ")
-        body = data[end + 1 :]
-        sequence = int(sequence)
-        if (
-            magic != "OK1"
-            or len(body) != int(length)
-            or binascii.crc32(_covered(sequence, body)) != int(crc, 16)
-        ):
-            return None
+        sequence, length, crc = int(sequence), int(length), int(crc, 16)
     except ValueError:  # also UnicodeError
         return None
-    record = loads(body)
-    return (sequence, record) if isinstance(record, dict) else None
+    body = memoryview(data)[end + 1 :]
+    if magic != "OK1" or len(body) != length or _crc(sequence, body) != crc:
+        return None
+    record = parse_object(bytes(body))
+    return None if record is None else (sequence, record)
 
 
-def _covered(sequence, body):
-    return b"%d " % sequence + body
+def _crc(sequence, body):
+    return binascii.crc32(body, binascii.crc32(b"%d " % sequence))

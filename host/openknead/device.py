@@ -58,8 +58,8 @@ def connect(
 
     port: a serial port, `socket://HOST:PORT`, or None for OPENKNEAD_PORT or the only device there is.
     timeout: seconds for this and for each later call. A port that another OpenKnead process holds is
-    joined through that process. set_clock: give the device the time when its clock is not set or off by more
-    than two seconds. board: refuse every other board than this one.
+    joined through that process. set_clock: set the device's clock when it is not set, off by more than two
+    seconds, or in another time zone. board: refuse every other board than this one.
     Raises PortError, ProtocolMismatch, NotOpenKnead, WrongDevice, DeviceTimeout, LinkLost.
     """
     return Device(ports.choose(port), timeout, set_clock, board)
@@ -105,10 +105,18 @@ class Device(Closing):
                 self.set_clock()
 
     def _clock_is_off(self) -> bool:
-        """Whether the device wants to be told the time; whoever shares the port with us has seen to that."""
-        if self.shared or "clock" not in self.hello.capabilities:
+        """Whether the device needs the time or the time zone of this computer.
+
+        A process that shares its port has seen to the time, but perhaps before summer time began. Older
+        firmware empties its day when the local date goes back, so it gets the zone only with the time.
+        """
+        hello = self.hello
+        if "clock" not in hello.capabilities or (self.shared and hello.unix_s is None):
             return False
-        return self.hello.unix_s is None or abs(self.hello.unix_s - time.time()) > CLOCK_OFF_S
+        now_s = time.time()
+        if not self.shared and (hello.unix_s is None or abs(hello.unix_s - now_s) > CLOCK_OFF_S):
+            return True
+        return hello.keeps_zone and hello.utc_offset_min != utc_offset_min(round(now_s))
 
     def _greeted(self) -> tuple[Channel, Hello]:
         """A channel on which the device has answered `hello`.
@@ -498,7 +506,8 @@ class Device(Closing):
     def clear_fault(self, *, waiting: Waiting | None = None) -> str | None:
         """Clear the fault that is shown; its name, None when there was none. Raises CauseLasts.
 
-        A fault that says something is broken needs a press of MODE at the device; `waiting` as in `set`.
+        Others wait behind it, each to be cleared by itself: `status().fault` is the next. A fault that says
+        something is broken needs a press of MODE at the device; `waiting` as in `set`.
         """
         fault = self.status().fault if waiting else None
         name = fault.name if fault else None

@@ -16,13 +16,18 @@ from openknead.journal import MEAN, Record, times
 UNSPECIFIED = "unspecified"  # the area of a session that named none, and of records older than areas
 SIDES = ("_left", "_right")
 LEVELS = range(1, 12)
+COUNTED = "counted"  # how a session's motor time is known, if not charged at the next start
 _EPOCH = date(1970, 1, 1)
 _MAX_DAY = 100_000  # days since 1970 that no clock has been set to
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one session did to one area. estimated: the record does not say, so it is its whole time."""
+    """What one session did to one area. estimated: not counted as the motor turned.
+
+    That is the whole time of a session whose record has no areas, or what was charged for one whose end the
+    device did not see.
+    """
 
     motor_ms: int
     oscillations: int | None
@@ -95,6 +100,7 @@ class Today:
     area_limit_min: int
     rest_s: int
     rest_left_s: int
+    charged: Mapping[str, int]  # how the motor time is known → seconds of it; {} from firmware before 1.4
 
     @staticmethod
     def of(pages: Sequence[Mapping[str, Any]]) -> Today:
@@ -111,6 +117,7 @@ class Today:
             area_limit_min=int(first["area_limit_min"]),
             rest_s=int(first["rest_s"]),
             rest_left_s=int(first["rest_left_s"]),
+            charged={str(how): int(s) for how, s in first.get("charged", {}).items()},
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -120,7 +127,11 @@ class Today:
             for label, entry in self.areas.items()
         ]
         kept = {name: getattr(self, name) for name in self.__slots__}
-        return kept | {"day": self.day and self.day.isoformat(), "areas": areas}
+        return kept | {
+            "day": self.day and self.day.isoformat(),
+            "areas": areas,
+            "charged": dict(self.charged),
+        }
 
 
 def ledger(records: Sequence[Record], since: date | None = None, area: str | None = None) -> list[Day]:
@@ -177,14 +188,14 @@ def _kept(records: Sequence[Record], since: date | None) -> list[tuple[Record, d
 def _day(record: Record, unix_s: int | None) -> date | None:
     """The local date: the device's own where it knew it, else from the time that was worked out.
 
-    A device without a date goes on with its last day: what it says then is no date.
+    A device without a date continues with its last day, so that is no date. A session charged at the next
+    start has its own day.
     """
-    if unix_s is None:
-        return None
     day = record.number("day")
-    if record.unix_s is not None and day is not None and 0 < day < _MAX_DAY:
+    own = record.unix_s is not None or _is_charged(record)
+    if own and day is not None and 0 < day < _MAX_DAY:
         return _EPOCH + timedelta(days=day)
-    return datetime.fromtimestamp(unix_s).date()
+    return None if unix_s is None else datetime.fromtimestamp(unix_s).date()
 
 
 def _parts(record: Record) -> dict[str, Part]:
@@ -192,7 +203,7 @@ def _parts(record: Record) -> dict[str, Part]:
     areas = record.data.get("areas")
     if isinstance(areas, Mapping):
         return {
-            str(label): Part(entry[0], entry[1])
+            str(label): Part(entry[0], entry[1], estimated=_is_charged(record))
             for label, entry in areas.items()
             if isinstance(entry, list) and len(entry) == 2 and all(_is_count(value) for value in entry)
         }
@@ -201,6 +212,11 @@ def _parts(record: Record) -> dict[str, Part]:
         return {}
     turns = None if rate_opm is None else round(rate_opm * ran_ms / 60_000)
     return {UNSPECIFIED: Part(ran_ms, turns, estimated=True)}
+
+
+def _is_charged(record: Record) -> bool:
+    """Whether the session's end is missing: what the device charged for it is not what it counted."""
+    return bool(record.data.get("charged", COUNTED) != COUNTED)
 
 
 def _is_count(value: object) -> bool:

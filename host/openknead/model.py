@@ -20,6 +20,8 @@ class Hello:
     uptime_ms: int
     unix_s: int | None = None  # the device's clock; None: not set, or firmware without one
     boot: int | None = None  # which of the device's starts this is; None: firmware that does not count
+    utc_offset_min: int | None = None  # the device's local time minus UTC; None: no host has sent it
+    keeps_zone: bool = False  # firmware that reports its zone, and whose dose survives a date that goes back
 
     @staticmethod
     def of(result: Mapping[str, Any]) -> Hello:
@@ -33,12 +35,14 @@ class Hello:
             uptime_ms=int(result.get("uptime_ms") or 0),
             unix_s=None if result.get("unix_s") is None else int(result["unix_s"]),
             boot=None if result.get("boot") is None else int(result["boot"]),
+            utc_offset_min=None if result.get("utc_offset_min") is None else int(result["utc_offset_min"]),
+            keeps_zone="utc_offset_min" in result,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A latched fault; `more` counts those that came after the first."""
+    """The latched fault that is shown; `more` counts those that wait behind it."""
 
     code: int
     name: str
@@ -88,6 +92,9 @@ class Status:
     origin: str | None  # "button", "remote" or None
     reason: str | None  # why the last session ended
     fault: Fault | None
+    latched: tuple[
+        str, ...
+    ]  # names of the latched faults, the one that is shown first; () from older firmware
     limiters: tuple[str, ...]
     refusals: tuple[str, ...]  # why a start would be refused now
     unsaved: tuple[str, ...]  # the first of them …
@@ -97,7 +104,6 @@ class Status:
     question: Question | None  # what waits for a press of MODE
     uptime_ms: int
     tick_worst_us: int
-    skipped: tuple[str, ...]  # files and folders that the device could not use: the first of them
     boot: str | None  # why the device started: "power_on", "reset", "watchdog", "crash", "soft_reset"
     selftest: str | None  # "running", "passed" or "failed"
     program: str | None  # the one that is played; None: none, or firmware without
@@ -112,7 +118,7 @@ class Status:
             field.name: result.get(field.name, None if "None" in str(field.type) else 0)
             for field in fields(Status)
         }
-        for name in ("limiters", "refusals", "unsaved", "skipped"):
+        for name in ("latched", "limiters", "refusals", "unsaved"):
             known[name] = tuple(result.get(name) or ())
         known["state"] = str(result.get("state", ""))
         known["remote_start"] = bool(result.get("remote_start"))

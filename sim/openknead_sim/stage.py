@@ -252,6 +252,8 @@ class Stage:
             self._plan_stale = True
         elif name == "confirm":
             self._settings_stale = True
+            if value == "applied":
+                self.observer.agreed()
 
     def _state(self, state: str, reason: str | None) -> None:
         if state == "IDLE" and self.state != "IDLE":

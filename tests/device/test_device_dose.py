@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+import time
+from datetime import date, datetime
 
-from openknead import Device
+import pytest
+from openknead import Device, connect
 from openknead.dose import ledger
 
 AREA = "calf_left"
@@ -45,3 +47,24 @@ def test_the_devices_day_is_that_of_this_computer(device: Device) -> None:
 
     assert today.dated
     assert today.day == date.today()
+
+
+def test_the_devices_day_follows_the_zone_of_whoever_connects_and_keeps_its_dose(
+    port: str, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if device.hello.sim is None:
+        pytest.skip("a real board keeps the zone and counts on")
+    device.close()
+    totals = []
+    try:
+        for zone in ("UTC", "Pacific/Kiritimati", "America/Los_Angeles", "Pacific/Marquesas", "UTC"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            with connect(port) as found:
+                today = found.dose()
+            assert today.day == datetime.now().date(), zone
+            totals.append(today.total_s)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert totals[0] == totals[-1]

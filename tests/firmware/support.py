@@ -10,9 +10,9 @@ import massager
 from massager import library, rpc
 from massager.app import App
 from massager.buttons import MODE
+from massager.flash import ENTRIES_MAX, TOO_MANY, Flash
 from massager.panel import LEAD_MS
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, PERIOD_MS, REFERENCE
-from massager.store import Skipped
 
 TICK_US = 10_000
 TURNS = (MOTOR, DRIVER, HANDLE, REFERENCE, MOTOR, DRIVER, PAD, REFERENCE)  # a tick each
@@ -44,46 +44,77 @@ def built_in_files():
 
 
 BUILT_IN_FILES = built_in_files()
-UNREADABLE = object()  # content of a file of MemoryFiles that cannot be read
 
 
-class MemoryFiles:
+class MemoryFiles(Flash):
     """Files in memory that can fail: `cut_at` operations from now the power fails, in the middle of a write;
-    `error` is the errno of every write."""
+    `error` is the errno of every write.
+
+    content: path → bytes, or the errno of reading it; an empty folder is a path that ends in a slash.
+    """
 
     class PowerCut(Exception):
         pass
 
     def __init__(self):
+        super().__init__()
         self.content = {}  # what was written; the firmware's own files are there as well
         self.operations = 0
         self.cut_at = None
         self.torn = 0.5
         self.error = None
         self.content_id = "0123456789abcdef"
-        self.skipped = Skipped()
 
     def _operation(self):
         self.operations += 1
         if self.cut_at is not None and self.operations > self.cut_at:
             raise self.PowerCut()
 
-    def read(self, name):
-        data = self.content[name] if name in self.content else BUILT_IN_FILES.get(name)
-        if data is UNREADABLE:
-            self.skipped.add(name)
-            data = b""
-        return data
+    def _is_folder(self, name):
+        return any(path.startswith(name + "/") for path in self.content)
+
+    def _check_place(self, name):
+        """Raise what littlefs raises where no file can be written."""
+        folder = name.rsplit("/", 1)[0]
+        if folder != name and folder in self.content:
+            raise OSError(20)
+        if self._is_folder(name):
+            raise OSError(21)
+
+    def _load(self, name, most):
+        data = self.content.get(name, BUILT_IN_FILES.get(name))
+        if data is None:
+            raise OSError(21 if self._is_folder(name) else 2)
+        if isinstance(data, int):
+            raise OSError(data)
+        return data if len(data) <= most else None
+
+    def _entries(self, folder):
+        found = self.content.get(folder)
+        if found is not None:
+            raise OSError(found if isinstance(found, int) else 20)
+        if not self._is_folder(folder):
+            raise OSError(2)
+        entries = {}
+        for path in self.content:
+            if path.startswith(folder + "/") and path != folder + "/":
+                parts = path[len(folder) + 1 :].split("/")
+                entries[parts[0]] = len(parts) > 1
+        if len(entries) > ENTRIES_MAX:
+            raise OSError(TOO_MANY)
+        return list(entries.items())
 
     def write(self, name, data):
         if self.error:
             raise OSError(self.error)
+        self._check_place(name)
         self.content[name] = data[: int(len(data) * self.torn)]
         self._operation()
         self.content[name] = data
         self._operation()
 
     def rename(self, old, new):
+        self._check_place(new)
         self._operation()
         self.content[new] = self.content.pop(old)
         self._operation()
@@ -91,16 +122,15 @@ class MemoryFiles:
     def append(self, name, data):
         self._operation()
         before = self.content.get(name, b"")
+        if isinstance(before, int):
+            raise OSError(before)
         self.write(name, before + data)
 
-    def names(self, folder, wanted):
-        found = sorted(n[len(folder) + 1 :] for n in self.content if n.startswith(folder + "/"))
-        for name in found:
-            if not wanted(name):
-                self.skipped.add("%s/%s" % (folder, name))
-        return [name for name in found if wanted(name)]
-
     def remove(self, name):
+        if name + "/" in self.content:
+            name += "/"
+        elif self._is_folder(name):
+            raise OSError(39)
         if name not in self.content:
             return False
         self._operation()
@@ -156,6 +186,7 @@ class BenchBoard:
         self.adc_supply = 41_800  # 12.0 V
         self.temperatures = [32_768] * 5  # by channel; 25 C, and half the rail
         self._turn = -1
+        self.mux_channel = self.adc_mux = 0  # here: a tick has no heap for new attributes
         self.buttons = 0
         self.tach_count = self.tach_periods = 0
         self.duty = 0
@@ -168,6 +199,8 @@ class BenchBoard:
         self.run_req = 0
         self.stuck = None
         self.word = 0
+        self.motor_ms = None
+        self.stop_seen = False
         self.nfault = False
         self.driver_fault = False
         self.guarded = False
@@ -217,6 +250,12 @@ class BenchBoard:
 
     def bridged(self):
         return self.word
+
+    def count(self, motor_ms):
+        self.motor_ms = motor_ms
+
+    def counted_ms(self):
+        return self.motor_ms
 
     def note(self, doing, uptime_ms):
         self.noted = (doing, uptime_ms)

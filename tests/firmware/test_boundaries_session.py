@@ -176,10 +176,10 @@ def test_the_names_of_refusals_and_reasons():
     ]
     assert [row[1] for row in sessions.REFUSALS if row[0] & sessions.BUTTON_STUCK] == ["button_stuck"]
     assert sessions.reason_name(sessions.NO_REASON) is None
-    names = ["completed", "stop_button", "host_stop", "fault", "host_lost", "pause_timeout"]
+    names = ["completed", "stop_button", "host_stop", "fault", "host_lost", "pause_timeout", "interrupted"]
     values = (
         sessions.COMPLETED, sessions.STOP_BUTTON, sessions.HOST_STOP,
-        sessions.FAULT, sessions.HOST_LOST, sessions.PAUSE_TIMEOUT,
+        sessions.FAULT, sessions.HOST_LOST, sessions.PAUSE_TIMEOUT, sessions.INTERRUPTED,
     )  # fmt: skip
     assert [sessions.reason_name(value) for value in values] == names
     for value, name in (

@@ -43,6 +43,10 @@ def bench_of(files=None, **settings):
     return bench
 
 
+def records(bench, kind):
+    return [r for r in bench.call("journal.read")["records"] if r["kind"] == kind]
+
+
 def names_refused(error):
     return [row["name"] for row in error["data"]["refusals"]]
 
@@ -237,14 +241,21 @@ def test_a_start_by_button_takes_what_the_day_leaves():
     bench.press(buttons.PLUS)
     assert bench.app.session.run_ms == 300_000
     bench.run_ms(301_000)
-    bench.run_ms(1_500)
-    left_ms = 300_000 - bench.app.dose.total_ms
     bench.press(buttons.PLUS)
-    assert bench.app.session.run_ms == left_ms > 0
-    bench.run_ms(left_ms + 2_000)
-    bench.press(buttons.PLUS)
-    assert bench.app.session.state in (sessions.IDLE, sessions.RUNNING)
-    assert bench.app.dose.total_ms <= 300_000
+    assert bench.app.session.state == sessions.IDLE
+    assert records(bench, "refusal")[-1]["refusals"] == ["dose_used_up"]
+    assert 299_000 < bench.app.dose.total_ms <= 300_000
+    assert "dose_used_up" in bench.call("status")["refusals"]
+
+
+def test_a_limit_that_leaves_less_than_ten_seconds_is_used_up():
+    for left_s, run_ms in ((9, 0), (10, 10_000), (11, 11_000)):
+        bench = bench_of(day_limit_min=5)
+        use(bench.app.dose, 300 - left_s)
+        bench.press(buttons.PLUS)
+        assert bench.app.session.run_ms == run_ms
+        bench.run_ms(run_ms + 1_000)
+        assert bench.app.dose.total_ms <= 300_000
 
 
 def test_dose_and_selection_survive_a_power_cycle():

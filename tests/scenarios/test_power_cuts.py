@@ -32,7 +32,17 @@ SEGMENTS = 32
 SEGMENT_BYTES = 4096
 TEMPORARY = "record.tmp"
 FIRMWARE = {"boot.py", "main.py", "massager"}
-KEPT = {"content", "journal", "memory.a", "memory.b", "programs", "settings.a", "settings.b"}
+KEPT = {
+    "content",
+    "journal",
+    "latches.a",
+    "latches.b",
+    "memory.a",
+    "memory.b",
+    "programs",
+    "settings.a",
+    "settings.b",
+}
 
 
 class Cuts:
@@ -108,7 +118,7 @@ class Keeper:
 
     def is_tidy(self) -> bool:
         """No file is left over, empty, or larger or more than it may be."""
-        segments = self.files.names("journal", bool)
+        segments = self.files.names("journal")
         sizes = [self.flash.stat("/journal/" + name)[6] for name in segments]
         names = set(self.flash.listdir("/")) - FIRMWARE
         return names <= KEPT and len(sizes) <= SEGMENTS and all(0 < n <= SEGMENT_BYTES for n in sizes)
@@ -178,7 +188,7 @@ def test_journal_from_its_first_record_over_the_ends_of_its_first_segments(cuts:
     keeper = Keeper()
     for n, characters in enumerate(SOME * 8):
         cut_all(cuts, keeper, partial(keeper.append, characters), f"record {n + 1}")
-    assert len(keeper.files.names("journal", bool)) > 2
+    assert len(keeper.files.names("journal")) > 2
 
 
 def with_journal(segments: int) -> bytes:
@@ -202,7 +212,7 @@ def test_journal_that_drops_its_oldest_segment(cuts: Cuts) -> None:
     for n in range(10):
         cut_all(cuts, keeper, lambda: keeper.append(900), f"record {n + 1}")
     assert numbers(keeper.records)[0] == 1 + 3 * 16
-    assert len(keeper.files.names("journal", bool)) == SEGMENTS
+    assert len(keeper.files.names("journal")) == SEGMENTS
 
 
 def test_the_start_after_a_cut_and_the_next_writes(cuts: Cuts) -> None:
@@ -409,7 +419,7 @@ def driver_fails_and_is_cleared(board: VirtualBoard) -> None:
     board.run_ms(200)
     board.rig.nfault_low = False
     board.run_ms(200)
-    board.rpc("fault.clear")
+    board.agreed("fault.clear")
     board.run_ms(100)
 
 
@@ -423,7 +433,7 @@ def crash(board: VirtualBoard) -> None:
 
 
 def clear_fault(board: VirtualBoard) -> None:
-    board.rpc("fault.clear")
+    board.agreed("fault.clear")
     board.run_ms(100)
 
 
@@ -445,7 +455,12 @@ STORIES = {
     "start": Story(start, None, ("boot",)),
     "remote start by MODE": Story(toggle_remote_start, nothing, ("boot", "settings")),
     "session": Story(stop_session, begin_session, ("boot", "session")),
-    "fault": Story(driver_fails_and_is_cleared, begin_session, ("boot", "fault", "session", "clear")),
+    "fault": Story(
+        driver_fails_and_is_cleared,
+        begin_session,
+        ("boot", "fault", "session", "clear"),
+        (None, "driver_fault"),
+    ),
     "crash": Story(crash, nothing, ("boot", "boot", "fault"), (None, "crashed")),
     "changed firmware": Story(
         clear_fault,
@@ -543,3 +558,72 @@ def restart(board: VirtualBoard) -> str | None:
     assert board.rpc("status")["state"] == "RUNNING"
     stop_session(board)
     return fault
+
+
+# -- the dose of a session ------------------------------------------------------------------------------
+
+PLAN_S = 600
+RAN_MS = 20_000
+
+
+def charged(board: VirtualBoard) -> tuple[int, list[dict[str, Any]]]:
+    """The day's dose in s, rounded, and the journal's records of sessions, on a board that is switched on."""
+    board.power_on()
+    board.run_ms(SETTLE_MS)
+    dose = board.rpc("dose.get")
+    records, n = [], 0
+    while n is not None:
+        page = board.rpc("journal.read", start=n)
+        records += [record for record in page["records"] if record["kind"] == "session"]
+        n = page["next"]
+    return round(dose["total_s"] / 10) * 10, records
+
+
+def run_for_a_while(board: VirtualBoard) -> None:
+    board.press("plus")
+    board.run_ms(RAN_MS)
+
+
+def pull_the_plug(board: VirtualBoard) -> None:
+    run_for_a_while(board)
+    board.power_cut()
+    board.run_ms(100)
+
+
+def power_returns(board: VirtualBoard) -> None:
+    board.power_on()
+    board.run_ms(SETTLE_MS)
+
+
+@pytest.mark.parametrize(
+    ("before", "act", "right"),
+    [
+        (nothing, begin_session, {(0, None), (PLAN_S, "as_planned")}),
+        (run_for_a_while, stop_session, {(PLAN_S, "as_planned"), (RAN_MS // 1000, "counted")}),
+        (pull_the_plug, power_returns, {(PLAN_S, "as_planned")}),
+    ],
+    ids=["begin", "end", "next start"],
+)
+def test_a_session_is_charged_once_and_whole_after_any_cut(
+    cuts: Cuts, before: Act, act: Act, right: set[tuple[int, str | None]]
+) -> None:
+    image = Story(start, None, ()).flash()
+    story = Story(act, before, ())
+    board, operations = story.tell(image)
+    board.power_cut()
+    seen = set()
+    for at, torn in [*itertools.product(range(operations), TORN), (operations, None)]:
+        if torn:
+            board, _ = story.tell(image, (at, torn))
+        total_s, records = charged(board)
+        board.power_cut()
+        again_s, kept = charged(board)
+        board.power_cut()
+        how = records[-1]["charged"] if records else None
+        seen.add((total_s, how))
+        cuts.judge(
+            f"{torn} of operation {at + 1} of {operations}",
+            charged=(total_s, how) in right,
+            once=len(records) == (1 if total_s else 0) and (again_s, kept) == (total_s, records),
+        )
+    assert seen == right

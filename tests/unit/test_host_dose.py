@@ -197,6 +197,31 @@ def test_nothing_is_lost_or_counted_twice(sessions: list[dict[str, list[int]]], 
 # -- what the device counts ----------------------------------------------------------------------------
 
 
+def test_a_session_without_an_end_counts_to_its_own_day_as_an_estimate() -> None:
+    day = (TODAY - timedelta(days=1) - EPOCH).days
+    areas = {"glute": [600_000, 10_000]}
+    charged = session(2, None, day=day, areas=areas, reason="interrupted", charged="as_planned")
+    counted = session(1, None, day=day, areas=areas, charged="counted")
+
+    (found,) = days(charged)
+    assert found.day == TODAY - timedelta(days=1)
+    assert found.sum.estimated and found.sum.motor_ms == 600_000
+    (undated,) = days(counted)  # the device's last day is no date
+    assert undated.day is None and not undated.sum.estimated
+
+
+def test_knead_dose_says_what_was_charged_without_a_count(counting: Peer, knead: Knead) -> None:
+    counting.answers["dose.get"] = lambda params: (
+        dose_of({}) | {"charged": {"counted": 60, "as_planned": 600}}
+    )
+
+    code, out, _ = knead("dose")
+    assert code == 0 and "10.0 min of it charged as planned" in out and "within 10 s" not in out
+
+    _, out, _ = knead("--json", "dose")
+    assert json.loads(out)["today"]["charged"] == {"counted": 60, "as_planned": 600}
+
+
 def test_the_devices_count_is_read_page_by_page(counting: Peer) -> None:
     with connect(counting.port) as device:
         today = device.dose()

@@ -15,6 +15,7 @@ import pytest
 from host_peer import Answer, Knead, Peer
 from openknead import connect
 from openknead.cli.selftest import limits
+from openknead.device import utc_offset_min
 from openknead.errors import DeviceError, DeviceTimeout, MotorRunning, NotOffered
 from openknead.selftest import SelftestCase, SelftestReport
 
@@ -213,6 +214,43 @@ def test_the_clock_is_set_on_connecting_when_it_is_off(peer: Peer, off_s: int | 
 
     assert ("clock.set" in peer.methods()) is told
     assert abs(peer.hello["unix_s"] - time.time()) < 5
+
+
+@pytest.mark.parametrize(
+    ("off_min", "told"),
+    [(0, False), (60, True), (-840, True), (None, True)],
+    ids=["same", "dst", "far", "none"],
+)
+def test_a_device_in_another_time_zone_is_told_the_zone(peer: Peer, off_min: int | None, told: bool) -> None:
+    here_min = utc_offset_min(int(time.time()))
+    peer.hello |= {"capabilities": ["clock", "dose"], "unix_s": int(time.time())}
+    peer.hello["utc_offset_min"] = None if off_min is None else here_min + off_min
+    with connect(peer.port):
+        pass
+
+    sent = [request["params"] for request in peer.requests if request["method"] == "clock.set"]
+    assert [params["utc_offset_min"] for params in sent] == ([here_min] if told else [])
+
+
+def test_firmware_whose_day_a_zone_would_empty_is_not_told_the_zone_alone(peer: Peer) -> None:
+    peer.hello |= {
+        "capabilities": ["clock", "dose"],
+        "unix_s": int(time.time()),
+    }  # it does not report its own
+    with connect(peer.port):
+        pass
+
+    assert peer.methods() == ["hello"]
+
+
+def test_who_joins_after_summer_time_began_says_so(peer: Peer) -> None:
+    peer.hello |= {"capabilities": ["clock", "dose"], "unix_s": int(time.time()), "utc_offset_min": -600}
+    with connect(peer.port, set_clock=False) as holder:
+        holder.share()
+        with connect(peer.port) as guest:
+            assert guest.shared
+
+    assert peer.methods().count("clock.set") == 1
 
 
 def test_an_older_device_is_not_told_the_time(peer: Peer) -> None:

@@ -169,6 +169,7 @@ def start(app: Any, rng: random.Random) -> None:
     else:
         app.session.start(app.settings["default_level"], rng.choice((60_000, 900_000)), 2)
     app.board.guard()
+    app.memory.begin(app.session, 0, app.selected)
 
 
 def test_the_tick_works_with_small_integers_alone(heap: Heap) -> None:
@@ -185,7 +186,7 @@ def test_the_tick_works_with_small_integers_alone(heap: Heap) -> None:
             values.update(min_level=1, default_level=rng.randint(1, 11), max_level=11)
         app.settings.take(values)
         app.configure()
-        app.uptime_ms = rng.choice((app.uptime_ms, MOST - 1_000))
+        app.clock.uptime_ms = rng.choice((app.uptime_ms, MOST - 1_000))
         us = app._last_us
         for tick in range(TICKS):
             if not app.session.active():

@@ -11,7 +11,7 @@ from openknead.cli.common import App, pass_app
 @click.command()
 @pass_app
 def clear(app: App) -> None:
-    """Clear the fault that is shown; refused while its cause lasts.
+    """Clear the fault that is shown; refused while its cause lasts. Others wait behind it.
 
     A fault that says something is broken also needs a press of MODE at the device.
     """
@@ -21,7 +21,11 @@ def clear(app: App) -> None:
             cleared = device.clear_fault(waiting=press)
         finally:
             press.end()
-        app.emit({"cleared": cleared}, f"cleared: {cleared}" if cleared else "there was no fault to clear")
+        following = device.status().fault
+        said = f"cleared: {cleared}" if cleared else "there was no fault to clear"
+        if following:
+            said += f"; the next one: {following.name}. {following.remedy}"
+        app.emit({"cleared": cleared, "next": following.name if following else None}, said)
 
 
 @click.command()

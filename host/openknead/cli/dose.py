@@ -28,9 +28,14 @@ BAR = 16
 LONG_MIN = 8 * 60  # a working day: more than that is left means that it does not matter
 COLUMNS = ("day", "boot", "area", "sessions", "motor_s", "oscillations", "mean_rate_opm", "estimated")
 ESTIMATED = (
-    "~ from records older than the areas, which count as unspecified: the session's whole time, pauses "
-    "included, at its mean rate."
+    "~ estimated: from a session cut short by a power failure or a restart, charged as planned or to within "
+    "10 s; or from a record older than the areas, which counts as unspecified with its whole time, pauses "
+    "included."
 )
+CHARGED = {
+    "as_planned": "charged as planned: the power failed during a session, so its motor time is not known",
+    "within_10_s": "known to within 10 s: the device restarted during a session",
+}
 
 
 @click.command()
@@ -198,6 +203,9 @@ def today_lines(today: Today | None, area: str | None = None) -> Iterator[str]:
         if area is None or within(label, area):
             limit = f" of {today.area_limit_min} min" if today.area_limit_min and label != UNSPECIFIED else ""
             yield f"  {label}: {_min(motor_s)}{limit}, {turns:,} oscillations, {_count(sessions, 'session')}"
+    for how, text in CHARGED.items():
+        if today.charged.get(how):
+            yield f"  {_min(today.charged[how])} of it {text}"
     if not today.area_limit_min:
         yield "  no limit an area (area_limit_min)"
     if today.rest_left_s:

@@ -117,8 +117,6 @@ def status_rows(now: Status) -> list[tuple[str, str]]:
         rows.append(("Held back", ", ".join(now.limiters)))
     if now.refusals and now.state == "IDLE":
         rows.append(("Start", "would be refused: " + ", ".join(now.refusals)))
-    if now.skipped:
-        rows.append(("Skipped", ", ".join(now.skipped)))
     if now.unsaved:
         more = f" and {now.unsaved_more} more" if now.unsaved_more else ""
         rows.append(("Unsaved", ", ".join(now.unsaved) + more))

@@ -166,9 +166,6 @@ _SUMMARIES: dict[str, Callable[[Record], str]] = {
     "refusal": _refusal,
     "selftest": lambda record: f"failed: {', '.join(record.names('failed'))}",
     "clock": _clock_set,
-    "skipped": lambda record: (
-        ", ".join(record.names("names")) + (" and more" if record.data.get("more") else "")
-    ),
     "settings": lambda record: f"saved, record {quantity(record.number('sequence'), '')}",
 }
 
