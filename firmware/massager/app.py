@@ -31,7 +31,8 @@ TICK_US = const(10_000)
 TICK_MS = const(10)
 COLLECT_US = const(6_000)  # garbage is collected when so much of a tick is left,
 GARBAGE_MAX = const(4_000)  # once so many characters were worked on, each worth ten bytes of heap or more
-RESET_TICKS = const(10)  # lets the last reply leave before a restart
+RESET_TICKS = const(10)  # lets the last reply leave before a restart, …
+RESET_MAX_TICKS = const(100)  # … which comes after as many even if the host does not read it
 WAKE_TICKS = const(2)  # the interlock takes 6 ms at most to rise, the driver 1 ms to wake
 LONG_TICK_MS = const(1_000)  # more says nothing about how long a button was held
 HEAP_MIN = faults.row(faults.HEAP_LOW)[faults.FAULT]
@@ -101,7 +102,7 @@ class App:
         self._retry_ms = 0
         self._fault_seen = self._limiters_seen = 0
         self._rest_us = 0
-        self._reset_ticks = 0
+        self._reset_ticks = self._reset_left = 0
         self.session.blockers = (self.panel, self.selftest)
         if maintenance:
             self.session.state = sessions.MAINTENANCE
@@ -170,7 +171,16 @@ class App:
         """Reset soon, after the reply is out. OSError: the mark for maintenance was not written."""
         if maintenance:
             self.files.write(MAINTENANCE_FILE, b"1")
+        self.session.restarting = True
         self._reset_ticks = RESET_TICKS
+        self._reset_left = RESET_MAX_TICKS
+
+    def let_go(self):
+        """Drop RUN_REQ if the session let go of the motor, even if it has taken it again since."""
+        self.session.dropped = False
+        if self._wake:
+            self._wake = 0
+            self.board.enable_motor(0)
 
     def tick(self, now_us):
         """One pass of the control loop, at `now_us` of the board's clock. MemoryError: something allocates.
@@ -201,6 +211,8 @@ class App:
         board.sample()
         sense.update(board, drive.voltage_mv, passed_us)
         # safety
+        if session.motor_on and not self._wake and period_us > TICK_US:
+            period_us = TICK_US  # the motor stood: a start may have taken long, and nothing ran unwatched
         safety.check(session.motor_on, period_us)
         if safety.fault != self._fault_seen:
             self._new_fault()
@@ -213,6 +225,8 @@ class App:
         self.panel.update(board.buttons, dt_ms if dt_ms < LONG_TICK_MS else LONG_TICK_MS)
         session.tick(dt_ms)
         # drive
+        if session.dropped:
+            self.let_go()
         wake = self._wake
         if session.motor_on:
             if wake > WAKE_TICKS:
@@ -227,9 +241,6 @@ class App:
             elif board.guarded and self.dose.begun:  # both are seen to between the ticks
                 self._wake = wake = 1
                 board.enable_motor(1)
-        elif wake:
-            self._wake = 0
-            board.enable_motor(0)
         # show
         if session.cue:
             self._give_cue()
@@ -264,6 +275,7 @@ class App:
         until_us = self._next_us
         colour = self.player.colour
         board.led(colour if colour >= 0 else self.panel.colour(self.uptime_ms))
+        board.note(self.session.state, self.uptime_ms)
         self.pass_time()
         self.recorder.watch()
         self.confirm.settle(self._reset_ticks)
@@ -272,16 +284,11 @@ class App:
                 board.guard()
             if not self.dose.begun and not self.safety.fault:
                 self._announce()
-            board.note(self.session.state, self.uptime_ms)
             board.count(self.dose.session_ms)
         else:
             self._care()
-        if self._reset_ticks and self.rpc.idle():
-            self._reset_ticks -= 1
-            if not self._reset_ticks:
-                if self.permission.unsaved:  # or a restart would give it back
-                    self._write(self.permission.keep)
-                board.reset()
+        if self._reset_ticks:
+            self._restart_in_time()
         left_us = board.ticks_diff(until_us, board.ticks_us())
         self.garbage += 1
         if self._heap_due and left_us > COLLECT_US:  # takes as long as a collection
@@ -303,6 +310,17 @@ class App:
                 else:
                     board.wait_us(left_us)
             left_us = board.ticks_diff(until_us, board.ticks_us())
+
+    def _restart_in_time(self):
+        self._reset_left -= 1
+        if self.rpc.idle():
+            self._reset_ticks -= 1
+        if self._reset_ticks and self._reset_left:
+            return
+        self._reset_ticks = 0
+        if self.permission.unsaved:  # or a restart would give it back
+            self._write(self.permission.keep)
+        self.board.reset()
 
     def _care(self):
         """What only the time with the motor off is for: flash, and self-tests."""
@@ -362,9 +380,8 @@ class App:
         The time that this takes is not part of the session. STOP wins, even if it was pressed for less.
         """
         board = self.board
-        if self._wake:  # the session before ended in the same round
-            self._wake = 0
-            board.enable_motor(0)
+        if self.session.dropped:  # the session before ended in the same round
+            self.let_go()
         began_us = board.ticks_us()
         board.stop_seen = False
         self._write(self._begin)

@@ -16,6 +16,8 @@ from massager.sense import INVALID
 QUANTITIES = ("rate_opm", "current_ma", "supply_mv", "motor_dc", "driver_dc", "handle_dc", "pad_dc")
 _N = const(7)
 _FIRST_TEMPERATURE = const(3)
+EXTRA_MAX = const(8)  # records that wait from between the ticks; the newest is dropped, and counted in `lost`
+LOST_MAX = const(9_999)  # `lost` counts no further
 REPEAT_MS = const(60_000)  # the same refusal again within so long is no news
 
 
@@ -87,7 +89,7 @@ class Recorder:
         kept[4] = self._sense.current_ma
         kept[5] = self._sense.supply_mv
         if self._fault_due:
-            self.lost += 1
+            self._lose()
         self._fault_due = True
 
     # -- between the ticks --------------------------------------------------------------------------
@@ -99,7 +101,7 @@ class Recorder:
         if session.ended != self._ended:
             self._ended = session.ended
             if self._session_due:
-                self.lost += 1
+                self._lose()
             self._session_due = True
             self._stats, self._done = self._done, self._stats
             self._areas = self._dose.close(session.ran_ms)
@@ -115,11 +117,18 @@ class Recorder:
 
     def note(self, kind, values):
         """A record that is made up outside the tick; written when its turn comes."""
-        self._extra.append((kind, values))
+        if len(self._extra) < EXTRA_MAX:
+            self._extra.append((kind, values))
+        else:
+            self._lose()
 
-    def noted(self):
-        """Whether a record that `note` was given still waits."""
-        return len(self._extra) > 0
+    def noted(self, kind=None):
+        """Whether a record that `note` was given still waits, of a kind or of any."""
+        return any(kind in (None, extra[0]) for extra in self._extra)
+
+    def _lose(self):
+        if self.lost < LOST_MAX:
+            self.lost += 1
 
     def flush(self, now_ms, unix_s):
         """Write the next record that waits; False when there is none. StoreError: it waits on."""

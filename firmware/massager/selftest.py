@@ -149,7 +149,9 @@ class Selftest:
         return True
 
     def _interlock(self):
+        """False when STOP came between: it holds RUN_REQ low, so the round proves nothing and begins again."""
         board = self._board
+        board.stop_seen = False
         board.sample()
         self._put("stop", board.buttons & STOP)
         board.enable_motor(1)
@@ -170,6 +172,10 @@ class Selftest:
         self._put("interlock_stays", board.read_run_req())
         board.enable_motor(0)
         board.forgive_driver()
+        board.sample()
+        if board.stop_seen or board.buttons & STOP:
+            self.restart()
+            return False
         return True
 
     def _wait_for(self, level, at_most_us):
