@@ -394,7 +394,7 @@ class App:
 
     def _begin(self):
         """One write of those that come before a session. Raises StoreError or OSError."""
-        if self.recorder.noted():  # what is charged already has its record first
+        if self.recorder.noted("session"):  # what is charged already has its record first
             self._flush()
             return
         self.board.count(0)

@@ -149,7 +149,7 @@ class Selftest:
         return True
 
     def _interlock(self):
-        """False when STOP came between: it holds RUN_REQ low, so the round proves nothing and begins again."""
+        """False when STOP came between: it holds RUN_REQ low, so the round begins again."""
         board = self._board
         board.stop_seen = False
         board.sample()

@@ -139,10 +139,10 @@ class Session:
     """State machine IDLE → RUNNING ⇄ PAUSED → ENDING → IDLE; `reason` says why it last ended.
 
     blockers: whose `blocks` are refusal bits: panel, self-test; selected: the program that the start button
-    plays, None: a plain session; motor_on: whether the drive may turn the motor in this
-    tick; dropped: it let go of the motor, if only for a moment, and the app has not reacted yet; restarting: the
-    device is about to, so nothing starts; play: where in its program, and on which area, the session is; cue: number of a cue that is due,
-    taken by the app; warnings: bits of the latest start.
+    plays, None: a plain session; motor_on: whether the drive may turn the motor in this tick; dropped: it let
+    go of the motor, if only for a moment, and the app has not reacted yet; restarting: the device is about to
+    restart, so nothing starts; play: where in its program, and on which area, the session is; cue: number of
+    a cue that is due, taken by the app; warnings: bits of the latest start.
     For the journal: ended counts the sessions that are over, with top_level, started_by, ran_ms and reason of
     the latest one; refused has the refusal bits of the latest start that was refused, by refused_to.
     """
