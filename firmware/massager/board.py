@@ -400,7 +400,7 @@ class Files(Flash):
         self._root = root
 
     def _load(self, name, most):
-        """Whole content as bytes; None when it is larger than `most`, which costs no memory. Raises OSError."""
+        """Whole content as bytes; None when it is larger than `most`, at no cost in memory. Raises OSError."""
         with open(self._root + name, "rb") as f:
             size = f.seek(0, 2)
             if size > most:

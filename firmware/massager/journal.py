@@ -65,8 +65,8 @@ class Journal:
     def read(self, start, room):
         """Records from number `start` on, as many as `room` bytes hold: (list of JSON texts, next).
 
-        next: number from which to continue, None at the end. Exact: the texts are those that were written. The
-        first one may be longer than `room`, but not than TEXT_MAX: such a record is skipped.
+        next: number from which to continue, None at the end. Exact: the texts are those that were written.
+        The first one may be longer than `room`, but not than TEXT_MAX: such a record is skipped.
         """
         most = max(room, TEXT_MAX)
         texts: list = []

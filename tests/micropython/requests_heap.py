@@ -42,7 +42,7 @@ def requests(n):
 
 
 class Frozen(MemoryFiles):
-    """Flash that keeps nothing of what is written from now on, once it is `full`: it is not what is measured."""
+    """Flash that takes nothing any more once it is `full`: what it holds is not what is measured."""
 
     full = False
 

@@ -1,4 +1,4 @@
-"""RUN_REQ really drops whenever the session lets go of the motor, even if it takes it again in the same gap."""
+"""RUN_REQ drops whenever the session lets go of the motor, even if it takes it again between two ticks."""
 
 from __future__ import annotations
 
