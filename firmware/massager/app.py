@@ -32,7 +32,7 @@ TICK_MS = const(10)
 COLLECT_US = const(6_000)  # garbage is collected when so much of a tick is left,
 GARBAGE_MAX = const(4_000)  # once so many characters were worked on, each worth ten bytes of heap or more
 RESET_TICKS = const(10)  # lets the last reply leave before a restart, …
-RESET_MAX_TICKS = const(100)  # … which comes after as many even if the host does not read it
+RESET_MAX_TICKS = const(100)  # … which a host that does not read it does not hold up
 WAKE_TICKS = const(2)  # the interlock takes 6 ms at most to rise, the driver 1 ms to wake
 LONG_TICK_MS = const(1_000)  # more says nothing about how long a button was held
 HEAP_MIN = faults.row(faults.HEAP_LOW)[faults.FAULT]
@@ -64,7 +64,9 @@ class App:
         self.settings = Settings()
         self.store = Store(files, "settings")
         record = self.store.load()
-        self.settings.load(record, self.store.damaged)
+        dropped = self.settings.load(record, self.store.damaged)
+        if dropped:
+            files.skip("settings", "%d settings of another firmware" % dropped)
         self.permission = Permission(self.settings, files)
         self.sense = Sense(self.settings)
         self.drive = Drive(self.settings)
@@ -102,8 +104,9 @@ class App:
         self._retry_ms = 0
         self._fault_seen = self._limiters_seen = 0
         self._rest_us = 0
-        self._reset_ticks = self._reset_left = 0
-        self.session.blockers = (self.panel, self.selftest)
+        self._reset_ticks = 0
+        self.blocks = 0  # refusal bit of a restart that is near
+        self.session.blockers = (self.panel, self.selftest, self)
         if maintenance:
             self.session.state = sessions.MAINTENANCE
             self.selftest.skip()  # the interlock is never armed in this state
@@ -171,16 +174,9 @@ class App:
         """Reset soon, after the reply is out. OSError: the mark for maintenance was not written."""
         if maintenance:
             self.files.write(MAINTENANCE_FILE, b"1")
-        self.session.restarting = True
-        self._reset_ticks = RESET_TICKS
-        self._reset_left = RESET_MAX_TICKS
-
-    def let_go(self):
-        """Drop RUN_REQ if the session let go of the motor, even if it has taken it again since."""
-        self.session.dropped = False
-        if self._wake:
-            self._wake = 0
-            self.board.enable_motor(0)
+        if not self._reset_ticks:
+            self._reset_ticks = RESET_MAX_TICKS
+        self.blocks = sessions.RESTARTING
 
     def tick(self, now_us):
         """One pass of the control loop, at `now_us` of the board's clock. MemoryError: something allocates.
@@ -211,8 +207,9 @@ class App:
         board.sample()
         sense.update(board, drive.voltage_mv, passed_us)
         # safety
-        if session.motor_on and not self._wake and period_us > TICK_US:
-            period_us = TICK_US  # the motor stood: a start may have taken long, and nothing ran unwatched
+        wake = self._wake
+        if session.motor_on and not wake and period_us > TICK_US:
+            period_us = TICK_US  # late before the motor was armed: a program was read, a record written
         safety.check(session.motor_on, period_us)
         if safety.fault != self._fault_seen:
             self._new_fault()
@@ -225,9 +222,10 @@ class App:
         self.panel.update(board.buttons, dt_ms if dt_ms < LONG_TICK_MS else LONG_TICK_MS)
         session.tick(dt_ms)
         # drive
-        if session.dropped:
-            self.let_go()
-        wake = self._wake
+        if wake and (session.went_off or not session.motor_on):
+            self._wake = wake = 0
+            board.enable_motor(0)
+        session.went_off = False
         if session.motor_on:
             if wake > WAKE_TICKS:
                 board.write_motor(drive.step(sense.prompt_opm, sense.current_ma, sense.supply_mv))
@@ -275,7 +273,6 @@ class App:
         until_us = self._next_us
         colour = self.player.colour
         board.led(colour if colour >= 0 else self.panel.colour(self.uptime_ms))
-        board.note(self.session.state, self.uptime_ms)
         self.pass_time()
         self.recorder.watch()
         self.confirm.settle(self._reset_ticks)
@@ -287,8 +284,9 @@ class App:
             board.count(self.dose.session_ms)
         else:
             self._care()
+        board.note(self.session.state, self.uptime_ms)
         if self._reset_ticks:
-            self._restart_in_time()
+            self._approach_reset()
         left_us = board.ticks_diff(until_us, board.ticks_us())
         self.garbage += 1
         if self._heap_due and left_us > COLLECT_US:  # takes as long as a collection
@@ -311,16 +309,15 @@ class App:
                     board.wait_us(left_us)
             left_us = board.ticks_diff(until_us, board.ticks_us())
 
-    def _restart_in_time(self):
-        self._reset_left -= 1
-        if self.rpc.idle():
-            self._reset_ticks -= 1
-        if self._reset_ticks and self._reset_left:
-            return
-        self._reset_ticks = 0
-        if self.permission.unsaved:  # or a restart would give it back
-            self._write(self.permission.keep)
-        self.board.reset()
+    def _approach_reset(self):
+        """Restart once the reply is out, or the host has had its time to read it."""
+        self._reset_ticks -= 1
+        if self._reset_ticks > RESET_TICKS and self.rpc.idle():
+            self._reset_ticks = RESET_TICKS
+        if not self._reset_ticks:
+            if self.permission.unsaved:  # or a restart would give it back
+                self._write(self.permission.keep)
+            self.board.reset()
 
     def _care(self):
         """What only the time with the motor off is for: flash, and self-tests."""
@@ -380,8 +377,9 @@ class App:
         The time that this takes is not part of the session. STOP wins, even if it was pressed for less.
         """
         board = self.board
-        if self.session.dropped:  # the session before ended in the same round
-            self.let_go()
+        if self._wake:  # the session before ended in the same round
+            self._wake = 0
+            board.enable_motor(0)
         began_us = board.ticks_us()
         board.stop_seen = False
         self._write(self._begin)
@@ -394,7 +392,7 @@ class App:
 
     def _begin(self):
         """One write of those that come before a session. Raises StoreError or OSError."""
-        if self.recorder.noted("session"):  # what is charged already has its record first
+        if self.recorder.noted():  # what is charged already has its record first
             self._flush()
             return
         self.board.count(0)

@@ -17,7 +17,7 @@ import rp2
 from machine import ADC, PWM, WDT, Pin, mem32
 from micropython import const
 
-from massager.flash import ENTRIES_MAX, TOO_MANY, Flash
+from massager.flash import Flash
 from massager.interlock import Interlock
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, REFERENCE, TACH_COUNT_US
 
@@ -118,6 +118,14 @@ def _mux_turns():
         high = sum(line for line, level in zip(lines, following[1:]) if level)
         turns.append((MUX_TURNS[n][0], sum(lines) - high, high))
     return tuple(turns)
+
+
+def _text(name):
+    """A name on flash, given as bytes; None when it is not UTF-8."""
+    try:
+        return name.decode()
+    except ValueError:  # UnicodeError
+        return None
 
 
 class Console:
@@ -396,11 +404,11 @@ class Files(Flash):
     """The few file operations that the firmware needs, under one root folder (the flash's)."""
 
     def __init__(self, root="/"):
-        super().__init__()
+        super().__init__(self._load_file, self._list_folder)
         self._root = root
 
-    def _load(self, name, most):
-        """Whole content as bytes; None when it is larger than `most`, at no cost in memory. Raises OSError."""
+    def _load_file(self, name, most):
+        """Whole content as bytes; None, without reading it, when there are more than `most`."""
         with open(self._root + name, "rb") as f:
             size = f.seek(0, 2)
             if size > most:
@@ -408,17 +416,9 @@ class Files(Flash):
             f.seek(0)
             return f.read(size)
 
-    def _entries(self, folder):
-        """(name, whether it is a folder) of each entry; None for a name that is not UTF-8. Raises OSError."""
-        room = ENTRIES_MAX
+    def _list_folder(self, folder):
         for entry in os.ilistdir((self._root + folder).encode()):
-            if not room:
-                raise OSError(TOO_MANY)
-            room -= 1
-            try:
-                yield entry[0].decode(), entry[1] == FOLDER
-            except ValueError:  # UnicodeError
-                yield None, False
+            yield _text(entry[0]), entry[1] == FOLDER
 
     def _make_folder(self, name):
         """The folder of a file, if there is none."""
@@ -495,7 +495,7 @@ class Files(Flash):
         """Sorted names in a folder; none when it cannot be read."""
         names: list = []
         try:
-            for name, _ in self._entries(folder):
+            for name, _ in self.entries(folder):
                 if name:
                     names.append(name)
         except OSError:

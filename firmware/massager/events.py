@@ -37,7 +37,6 @@ EVENTS = (
 )
 
 _SIZE = const(16)
-LOST_MAX = const(9_999)  # `lost` counts no further
 
 
 class Events:
@@ -56,8 +55,7 @@ class Events:
         if self.count == _SIZE:
             self._first = (self._first + 1) % _SIZE
             self.count -= 1
-            if self.lost < LOST_MAX:
-                self.lost += 1
+            self.lost += 1
         at = (self._first + self.count) % _SIZE * 4
         ring = self._ring
         ring[at] = kind

@@ -10,7 +10,7 @@ from micropython import const
 
 FILE_MAX = const(16_384)  # bytes; no file of the firmware's own is larger, and the heap has room for it
 ENTRIES_MAX = const(256)  # of a folder that are looked at: in a damaged one MicroPython finds no end
-TOO_MANY = const(7)  # E2BIG: errno of `_entries` beyond that
+TOO_MANY = const(7)  # E2BIG: errno of `entries` beyond that
 SKIPPED_MAX = const(8)  # notes
 PATH_ROOM = const(40)  # characters of a path in a note
 ENOENT = const(2)
@@ -22,12 +22,16 @@ _REASONS = {
 
 
 class Flash:
-    """Base of the board's files, on `_load(name, most)` and `_entries(folder)` of the class derived from it.
+    """Base of the board's files.
 
+    load(name, most): whole content, None when there are more bytes than `most`; listing(folder): (name,
+    whether it is a folder) of each entry, None for a name that is not UTF-8. Both may raise OSError.
     skipped: notes of what was skipped, the first SKIPPED_MAX; fresh: a note was added since this was reset.
     """
 
-    def __init__(self):
+    def __init__(self, load, listing):
+        self._load = load
+        self._listing = listing
         self.skipped = []
         self.fresh = False
 
@@ -54,6 +58,15 @@ class Flash:
         self.skip(name, reason)
         return b""
 
+    def entries(self, folder):
+        """(name, whether it is a folder) of each entry; None for a name that is not UTF-8. Raises OSError."""
+        room = ENTRIES_MAX
+        for entry in self._listing(folder):
+            if not room:
+                raise OSError(TOO_MANY)
+            room -= 1
+            yield entry
+
     def names(self, folder, belongs):
         """Sorted names of the files that belong in a folder; none when there is no such folder.
 
@@ -61,7 +74,7 @@ class Flash:
         """
         names: list = []
         try:
-            for name, is_folder in self._entries(folder):
+            for name, is_folder in self.entries(folder):
                 if name and not is_folder and belongs(name):
                     names.append(name)
                 else:

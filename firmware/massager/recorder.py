@@ -16,9 +16,9 @@ from massager.sense import INVALID
 QUANTITIES = ("rate_opm", "current_ma", "supply_mv", "motor_dc", "driver_dc", "handle_dc", "pad_dc")
 _N = const(7)
 _FIRST_TEMPERATURE = const(3)
-EXTRA_MAX = const(8)  # records that wait from between the ticks; the newest is dropped, and counted in `lost`
-LOST_MAX = const(9_999)  # `lost` counts no further
-REPEAT_MS = const(60_000)  # the same refusal again within so long is no news
+_MASK = const(0x3FFFFFFF)
+REPEAT_MS = const(60_000)  # the same refusal again within this time is no news, nor is another clock
+NOTES_MAX = const(8)  # notes that wait for the motor to be off; later ones are lost, and counted
 
 
 class Recorder:
@@ -39,6 +39,7 @@ class Recorder:
         self._limiters = self._limiters_done = 0
         self._refused_before = 0
         self._refused_ms = -REPEAT_MS
+        self._clock_ms = None
         self._stats = self._fresh()
         self._done = self._fresh()  # of the session that is over
         self._session_due = False
@@ -89,7 +90,7 @@ class Recorder:
         kept[4] = self._sense.current_ma
         kept[5] = self._sense.supply_mv
         if self._fault_due:
-            self._lose()
+            self.lost += 1
         self._fault_due = True
 
     # -- between the ticks --------------------------------------------------------------------------
@@ -101,7 +102,7 @@ class Recorder:
         if session.ended != self._ended:
             self._ended = session.ended
             if self._session_due:
-                self._lose()
+                self.lost += 1
             self._session_due = True
             self._stats, self._done = self._done, self._stats
             self._areas = self._dose.close(session.ran_ms)
@@ -117,18 +118,20 @@ class Recorder:
 
     def note(self, kind, values):
         """A record that is made up outside the tick; written when its turn comes."""
-        if len(self._extra) < EXTRA_MAX:
+        if len(self._extra) < NOTES_MAX:
             self._extra.append((kind, values))
         else:
-            self._lose()
-
-    def noted(self, kind=None):
-        """Whether a record that `note` was given still waits, of a kind or of any."""
-        return any(kind in (None, extra[0]) for extra in self._extra)
-
-    def _lose(self):
-        if self.lost < LOST_MAX:
             self.lost += 1
+
+    def note_clock(self, was, now_ms):
+        """The clock was set to another time. Once in REPEAT_MS: a host may set it without end."""
+        if self._clock_ms is None or (now_ms - self._clock_ms) & _MASK >= REPEAT_MS:
+            self._clock_ms = now_ms
+            self.note("clock", {"was": was})
+
+    def noted(self):
+        """Whether a record that `note` was given still waits."""
+        return len(self._extra) > 0
 
     def flush(self, now_ms, unix_s):
         """Write the next record that waits; False when there is none. StoreError: it waits on."""

@@ -142,8 +142,6 @@ class Rpc:
             self._send(_error(None, errors.CHECKSUM_MISMATCH, {}))
         else:
             reply = answer(self._app, bytes(memoryview(reader.data)[: reader.length]))
-            if self._app.session.dropped:  # the next request may take long, or start again
-                self._app.let_go()
             if reply:
                 self._send(reply)
 

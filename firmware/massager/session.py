@@ -101,7 +101,7 @@ REFUSALS = (
         "permission_suspended",
         "STOP, a fault or a pause at the device came last: hold MODE on it for 3 s to let hosts start again.",
     ),
-    (RESTARTING, "restarting", "Wait for the device to start again, a few seconds."),
+    (RESTARTING, "restarting", "The device restarts: try again in a few seconds."),
 )
 
 DAY_LIMIT = const(1)
@@ -139,10 +139,10 @@ class Session:
     """State machine IDLE → RUNNING ⇄ PAUSED → ENDING → IDLE; `reason` says why it last ended.
 
     blockers: whose `blocks` are refusal bits: panel, self-test; selected: the program that the start button
-    plays, None: a plain session; motor_on: whether the drive may turn the motor in this tick; dropped: it let
-    go of the motor, if only for a moment, and the app has not reacted yet; restarting: the device is about to
-    restart, so nothing starts; play: where in its program, and on which area, the session is; cue: number of
-    a cue that is due, taken by the app; warnings: bits of the latest start.
+    plays, None: a plain session; motor_on: whether the drive may turn the motor in this tick; went_off: it
+    might not since the last tick, if only for a moment, taken by the app; play: where in its program, and on
+    which area, the session is; cue: number of a cue that is due,
+    taken by the app; warnings: bits of the latest start.
     For the journal: ended counts the sessions that are over, with top_level, started_by, ran_ms and reason of
     the latest one; refused has the refusal bits of the latest start that was refused, by refused_to.
     """
@@ -161,7 +161,8 @@ class Session:
         self.blockers: tuple = ()
         self.selected = None
         self.play = Play()
-        self.motor_on = self.dropped = self.restarting = False
+        self.motor_on = False
+        self.went_off = False
         self.cue = 0
         self.warnings = 0
         self.elapsed_ms = self.run_ms = self.ran_ms = 0
@@ -183,8 +184,6 @@ class Session:
     def blocks(self):
         """What stands against any motor time now, as refusal bits."""
         bits = SETTINGS_INVALID if self._settings.invalid else 0
-        if self.restarting:
-            bits |= RESTARTING
         for blocker in self.blockers:
             bits |= blocker.blocks
         return bits
@@ -491,7 +490,7 @@ class Session:
 
     def _motor_off(self):
         self.motor_on = False
-        self.dropped = True
+        self.went_off = True
         self._drive.halt()
         self._safety.motor_stopped()
 

@@ -4,6 +4,8 @@ Help, documentation, validation and the host's completion come from TABLE throug
 range is refused, never clamped. `set` changes RAM; `save` is the store's business.
 """
 
+import json
+
 from micropython import const
 
 from massager.authority import BUTTONS, FREE, IDLE, IDLE_REMOTE, PRESS
@@ -160,6 +162,9 @@ TABLE: tuple = (
 
 ROWS = {row[NAME]: row for row in TABLE}
 
+UNKNOWN_MAX = const(32)  # settings of another firmware that are kept,
+UNKNOWN_ROOM = const(80)  # and characters of each
+
 OK = const(0)
 UNKNOWN = const(1)
 WRONG_TYPE = const(2)
@@ -207,14 +212,20 @@ class Settings:
         return self.values[name]
 
     def load(self, record, damaged=False):
-        """Take a stored record over: valid known keys count, unknown ones stay, missing ones get defaults."""
+        """Take a stored record over: valid known keys count, unknown ones stay, missing ones get defaults.
+
+        Returns how many unknown ones could not stay.
+        """
+        dropped = 0
         for name in record:
             value = record[name]
             error = check(name, value)
             if error == OK:
                 self.values[name] = value
-            elif error == UNKNOWN:
+            elif error == UNKNOWN and _can_stay(name, value) and len(self.unknown) < UNKNOWN_MAX:
                 self.unknown[name] = value
+            elif error == UNKNOWN:
+                dropped += 1
             else:
                 self.rejected.append(name)
         name = conflict(self.values)
@@ -224,6 +235,7 @@ class Settings:
                 self.values[name] = _default(ROWS[name])
         self.saved = dict(self.values)
         self.invalid = damaged or bool(self.rejected)
+        return dropped
 
     def check_all(self, changes):
         """List of (name, error) for a set of changes; empty when all of them make sense together."""
@@ -270,6 +282,15 @@ class Settings:
     def defaults(self, names=None):
         """Defaults of the named settings (all when None) as a dict of changes."""
         return {name: _default(ROWS[name]) for name in (ROWS if names is None else names)}
+
+
+def _can_stay(name, value):
+    """Whether a setting of another firmware is small, and can be written as it was read."""
+    try:
+        text = json.dumps(value)
+        return len(name) + len(text) <= UNKNOWN_ROOM and json.loads(text) == value
+    except (ValueError, RuntimeError):  # an infinite number; nested too deep
+        return False
 
 
 def _default(row):

@@ -10,7 +10,7 @@ import massager
 from massager import library, rpc
 from massager.app import App
 from massager.buttons import MODE
-from massager.flash import ENTRIES_MAX, TOO_MANY, Flash
+from massager.flash import Flash
 from massager.panel import LEAD_MS
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, PERIOD_MS, REFERENCE
 
@@ -46,18 +46,21 @@ def built_in_files():
 BUILT_IN_FILES = built_in_files()
 
 
+HUGE = "too large for the heap of the test"
+
+
 class MemoryFiles(Flash):
     """Files in memory that can fail: `cut_at` operations from now the power fails, in the middle of a write;
     `error` is the errno of every write.
 
-    content: path → bytes, or the errno of reading it; an empty folder is a path that ends in a slash.
+    content: path → bytes, the errno of reading it, or HUGE; an empty folder is a path that ends in a slash.
     """
 
     class PowerCut(Exception):
         pass
 
     def __init__(self):
-        super().__init__()
+        super().__init__(self._load_file, self._list_folder)
         self.content = {}  # what was written; the firmware's own files are there as well
         self.operations = 0
         self.cut_at = None
@@ -81,15 +84,15 @@ class MemoryFiles(Flash):
         if self._is_folder(name):
             raise OSError(21)
 
-    def _load(self, name, most):
+    def _load_file(self, name, most):
         data = self.content.get(name, BUILT_IN_FILES.get(name))
         if data is None:
             raise OSError(21 if self._is_folder(name) else 2)
         if isinstance(data, int):
             raise OSError(data)
-        return data if len(data) <= most else None
+        return data if data is not HUGE and len(data) <= most else None
 
-    def _entries(self, folder):
+    def _list_folder(self, folder):
         found = self.content.get(folder)
         if found is not None:
             raise OSError(found if isinstance(found, int) else 20)
@@ -100,8 +103,6 @@ class MemoryFiles(Flash):
             if path.startswith(folder + "/") and path != folder + "/":
                 parts = path[len(folder) + 1 :].split("/")
                 entries[parts[0]] = len(parts) > 1
-        if len(entries) > ENTRIES_MAX:
-            raise OSError(TOO_MANY)
         return list(entries.items())
 
     def write(self, name, data):
@@ -122,8 +123,8 @@ class MemoryFiles(Flash):
     def append(self, name, data):
         self._operation()
         before = self.content.get(name, b"")
-        if isinstance(before, int):
-            raise OSError(before)
+        if not isinstance(before, bytes):
+            raise OSError(5)
         self.write(name, before + data)
 
     def remove(self, name):
