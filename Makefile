@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench soak mutants safety emulator hardware mechanics clean
+.PHONY: help demo test check bench soak mutants fuzz safety emulator hardware mechanics clean
 
 help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
@@ -44,6 +44,9 @@ soak: $(VENV)/installed
 
 mutants: $(VENV)/installed
 	$(BIN)/python tests/mutants/run.py $(ARGS)
+
+fuzz: $(VENV)/installed
+	OPENKNEAD_FUZZ=20000 $(BIN)/python -m pytest -q tests/scenarios/test_any_flash.py $(ARGS)
 
 safety: $(VENV)/installed
 	$(BIN)/python tests/safety/run.py $(ARGS)
