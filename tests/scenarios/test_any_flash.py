@@ -185,6 +185,7 @@ def check(seed: int) -> None:
         assert not board.chip.levels[RUN_REQ]
         for method in METHODS:
             answer(board, method)
+        assert board.run_until(lambda: answer(board, "status")["selftest"] != "running", 10_000)
         board.press("plus")
         board.run_ms(100)
         status = answer(board, "status")
