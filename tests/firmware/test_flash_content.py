@@ -6,7 +6,7 @@ import sys
 
 import flash_mutation
 from massager import faults
-from massager.buttons import PLUS, STOP
+from massager.buttons import PLUS
 from massager.flash import ENTRIES_MAX, FILE_MAX, SKIPPED_MAX
 from massager.journal import build as build_line
 from massager.library import PROGRAMS_MAX

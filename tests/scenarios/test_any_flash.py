@@ -91,7 +91,7 @@ def sealed(rng: random.Random, data: bytes) -> bytes:
         text = json.dumps(junk(rng, json.loads(head[9:]))).encode()
         lines = [b"%08x %s\n" % (binascii.crc32(text), text), *data.splitlines(keepends=True)]
         return b"".join(rng.sample(lines, len(lines)))
-    except (ValueError, RecursionError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return json.dumps(junk(rng, {"error": "E", "state": "IDLE", "ran_ms": 1})).encode()
 
 
