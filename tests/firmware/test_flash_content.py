@@ -122,7 +122,7 @@ class Endless(MemoryFiles):
 
     entries_max = 0  # 0 = without end
 
-    def _entries(self, folder):
+    def _list_folder(self, folder):
         n = 0
         while folder == "journal" and (not self.entries_max or n < self.entries_max):
             n += 1
