@@ -14,7 +14,7 @@ from massager.dose import Dose
 from massager.drive import Drive
 from massager.journal import Journal
 from massager.latches import Latches
-from massager.library import PLAIN, Library
+from massager.library import FOLDER, PLAIN, Library
 from massager.memory import Memory
 from massager.panel import Panel
 from massager.permission import Permission
@@ -88,8 +88,7 @@ class App:
         self.library = Library(files)
         self.memory = Memory(files, self.dose, self.clock)
         self.selected = PLAIN
-        if self.memory.selected in self.library.names:
-            self.select(self.memory.selected)
+        self._select_again(self.memory.selected)
         self._interrupted = self.memory.settle(self.journal, board.counted_ms())
         maintenance = leave_maintenance(files)
         self.startup = Startup(board, files, self.safety, maintenance)
@@ -140,6 +139,15 @@ class App:
         self.session.selected = self.library.load(name)
         self.selected = name
         self.panel.selected = self.library.names.index(name) + 1
+
+    def _select_again(self, name):
+        """Choose what was selected before this start, unless it cannot be played any more."""
+        if name in self.library.names:
+            self.select(name)
+            program = self.session.selected
+            if program and not program.count:
+                self.files.skip("%s/%s" % (FOLDER, name), "damaged: %s is selected" % PLAIN)
+                self.select(PLAIN)
 
     def turn(self, name):
         """As `select`, by somebody: told, and kept once it stands for a while."""

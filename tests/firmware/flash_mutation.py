@@ -152,6 +152,7 @@ def used_flash(crashed=True):
         bench.run_ms(3_000)
         bench.press(STOP)
         bench.run_ms(500)
+        bench.allow()  # STOP took the permission away
     bench.call("program.select", name="mine")
     bench.run_ms(4_000)
     if not crashed:
