@@ -121,9 +121,9 @@ def _mux_turns():
 
 
 def _text(name):
-    """A name on flash, given as bytes; None when it is not UTF-8."""
+    """A name on flash, which the Unix port gives as bytes and the Pico as text; None if it is not UTF-8."""
     try:
-        return name.decode()
+        return name if isinstance(name, str) else name.decode()
     except ValueError:  # UnicodeError
         return None
 
