@@ -357,10 +357,9 @@ class App:
 
     def _begin(self):
         """One write of those that come before a session. Raises StoreError or OSError."""
-        if self.recorder.noted():  # what is charged already has its record first
-            self._flush()
+        if self._flush():  # what is charged already has its record first
             return
-        self.board.count(0)
+        self.board.count(self.dose.session_ms)
         self.memory.begin(self.session, self.journal.last, self.selected)
 
     def _keep_memory(self):
