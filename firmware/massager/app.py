@@ -36,6 +36,7 @@ LONG_TICK_MS = const(1_000)  # more says nothing about how long a button was hel
 HEAP_MIN = faults.row(faults.HEAP_LOW)[faults.FAULT]
 SELFTEST_MS = const(5_000)  # the record of the start waits so long for it
 RETRY_MS = const(1_000)  # after a write to flash that failed
+TELL_MS = const(20)  # between the record of the latches and the journal's: the host hears of the fault
 SETTLED_MS = const(3_000)  # a selection that stands for so long is kept
 MAINTENANCE_FILE = "maintenance"
 _LASTING_LIMITERS = (
@@ -176,7 +177,8 @@ class App:
         board = self.board
         period_us = board.ticks_diff(now_us, self._last_us)
         self._last_us = now_us
-        rest_us = self._rest_us + (period_us if period_us > 0 else 0)
+        passed_us = period_us if period_us > 0 else 0
+        rest_us = self._rest_us + passed_us
         dt_ms = rest_us // 1000
         self._rest_us = rest_us - dt_ms * 1000
         self.events.now_ms = self.clock.advance(dt_ms)
@@ -186,7 +188,7 @@ class App:
         safety = self.safety
         # sense
         board.sample()
-        sense.update(board, drive.voltage_mv, period_us)
+        sense.update(board, drive.voltage_mv, passed_us)
         # safety
         safety.check(session.motor_on, period_us)
         if safety.fault != self._fault_seen:
@@ -298,6 +300,7 @@ class App:
         if (
             self.safety.unsaved and not self._retry_ms
         ):  # before the boot record, which waits for the self-test
+            self._retry_ms = TELL_MS
             self._write(self.latches.keep)
         if self.panel.toggle_remote:
             self._toggle_remote()
@@ -345,12 +348,12 @@ class App:
         if self._wake:  # the session before ended in the same round
             self._wake = 0
             board.enable_motor(0)
-        began_us = board.ticks_us()
         board.stop_seen = False
         self._write(self._begin)
-        took_us = board.ticks_diff(board.ticks_us(), began_us)
-        self._last_us = board.ticks_add(self._last_us, took_us)
-        self.clock.advance(took_us // 1000)
+        late_us = board.ticks_diff(board.ticks_us(), self._last_us) - TICK_US
+        if late_us > 0:
+            self._last_us = board.ticks_add(self._last_us, late_us)
+            self.clock.advance(late_us // 1000)
         self.safety.motor_started()  # from now on the interlock may rise
         if board.stop_seen:
             self.session.stop(sessions.STOP_BUTTON)

@@ -503,7 +503,10 @@ class Device(Closing):
     # -- care --------------------------------------------------------------------------------------
 
     def clear_fault(self) -> str | None:
-        """Clear the latched fault; its name, None when there was none. Raises CauseLasts."""
+        """Clear the latched fault that is shown; its name, None when there was none. Raises CauseLasts.
+
+        Others wait behind it, each to be cleared by itself: `status().fault` is the next.
+        """
         cleared = self._value("fault.clear", "cleared")
         return None if cleared is None else str(cleared)
 

@@ -42,7 +42,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A latched fault; `more` counts those that came after the first."""
+    """The latched fault that is shown; `more` counts those that wait behind it."""
 
     code: int
     name: str
@@ -73,6 +73,9 @@ class Status:
     origin: str | None  # "button", "remote" or None
     reason: str | None  # why the last session ended
     fault: Fault | None
+    latched: tuple[
+        str, ...
+    ]  # names of the latched faults, the one that is shown first; () from older firmware
     limiters: tuple[str, ...]
     refusals: tuple[str, ...]  # why a start would be refused now
     unsaved: tuple[str, ...]  # the first of them …
@@ -94,7 +97,7 @@ class Status:
             field.name: result.get(field.name, None if "None" in str(field.type) else 0)
             for field in fields(Status)
         }
-        for name in ("limiters", "refusals", "unsaved"):
+        for name in ("latched", "limiters", "refusals", "unsaved"):
             known[name] = tuple(result.get(name) or ())
         known["state"] = str(result.get("state", ""))
         known["remote_start"] = bool(result.get("remote_start"))

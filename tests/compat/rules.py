@@ -56,6 +56,7 @@ VOLATILE = (
     ("*/ran_ms", "time"),
     ("*/was", "time"),
     ("status/*_left_ms", "time"),
+    ("status/limit_ms", "after a skip or a step back it depends on the moment"),
     ("status/tick_worst_us", "time"),
     ("dose.get/rest_left_s", "time"),
     ("dose.get/total_s", "time"),

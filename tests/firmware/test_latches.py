@@ -160,10 +160,10 @@ def test_the_next_fault_has_an_event_of_its_own():
     bench.call("telemetry.subscribe", hz=0)
     for code in (faults.STALL, faults.DRIVER_FAULT, faults.MOTOR_SENSOR):
         over(bench, code)
-    bench.run_ms(50)
+    bench.run_ms(200)
     for _ in range(2):
         assert bench.app.safety.clear()
-        bench.run_ms(50)
+        bench.run_ms(200)
     told = [value for name, value in bench.event_names() if name == "fault"]
     assert told == ["stall", "driver_fault", "motor_sensor"]
 
@@ -171,13 +171,13 @@ def test_the_next_fault_has_an_event_of_its_own():
 def test_a_fault_that_comes_back_is_told_as_new():
     bench = Bench()
     over(bench, faults.DRIVER_FAULT)
-    bench.run_ms(50)
+    bench.run_ms(200)
     bench = again(bench)
-    bench.run_ms(50)
+    bench.run_ms(200)
     assert bench.app.safety.clear()
-    bench.run_ms(50)
+    bench.run_ms(200)
     over(bench, faults.DRIVER_FAULT)
-    bench.run_ms(50)
+    bench.run_ms(200)
     assert [r.get("kept") for r in records(bench, "fault")] == [None, True, None]
 
 

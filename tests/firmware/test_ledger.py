@@ -359,6 +359,17 @@ def test_a_wrong_date_in_the_future_is_over_24_hours_after_it_was_corrected():
         assert total(bench) == seconds, hours
 
 
+def test_a_clock_that_shows_the_same_day_again_does_not_keep_it_for_ever():
+    bench = device(clock=NOON_S)
+    use(bench, 60)
+    pass_hours(bench, 23)
+    set_clock(bench, NOON_S)
+    assert total(bench) == 60
+    pass_hours(bench, 3)
+    set_clock(bench, NOON_S)
+    assert total(bench) == 0
+
+
 def test_a_host_without_an_offset_keeps_the_zone():
     bench = device(clock=MIDNIGHT_S + 79_200, offset_min=600)
     use(bench, 60)

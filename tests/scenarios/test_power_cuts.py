@@ -416,11 +416,10 @@ def stop_session(board: VirtualBoard) -> None:
 
 def driver_fails_and_is_cleared(board: VirtualBoard) -> None:
     board.rig.nfault_low = True
-    board.run_ms(200)
+    board.run_ms(500)
     board.rig.nfault_low = False
     board.run_ms(200)
-    board.rpc("fault.clear")
-    board.run_ms(100)
+    clear_fault(board)
 
 
 def crash(board: VirtualBoard) -> None:
@@ -434,7 +433,7 @@ def crash(board: VirtualBoard) -> None:
 
 def clear_fault(board: VirtualBoard) -> None:
     board.rpc("fault.clear")
-    board.run_ms(100)
+    board.run_ms(500)  # three writes: latches, journal, and what is agreed to
 
 
 def maintain(board: VirtualBoard) -> None:

@@ -169,6 +169,7 @@ def start(app: Any, rng: random.Random) -> None:
     else:
         app.session.start(app.settings["default_level"], rng.choice((60_000, 900_000)), 2)
     app.board.guard()
+    app.memory.begin(app.session, 0, app.selected)
 
 
 def test_the_tick_works_with_small_integers_alone(heap: Heap) -> None:

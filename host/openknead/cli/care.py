@@ -10,10 +10,14 @@ from openknead.cli.common import App, pass_app
 @click.command()
 @pass_app
 def clear(app: App) -> None:
-    """Clear a latched fault; refused while its cause lasts."""
+    """Clear the latched fault that is shown; refused while its cause lasts. Others wait behind it."""
     with app.connect() as device:
         cleared = device.clear_fault()
-        app.emit({"cleared": cleared}, f"cleared: {cleared}" if cleared else "there was no fault to clear")
+        following = device.status().fault
+        said = f"cleared: {cleared}" if cleared else "there was no fault to clear"
+        if following:
+            said += f"; the next one: {following.name}. {following.remedy}"
+        app.emit({"cleared": cleared, "next": following.name if following else None}, said)
 
 
 @click.command()
