@@ -360,7 +360,8 @@ class App:
 
     def _begin(self):
         """One write of those that come before a session. Raises StoreError or OSError."""
-        if self._flush():  # what is charged already has its record first
+        if self.recorder.noted():  # what is charged already has its record first
+            self._flush()
             return
         self.board.count(self.dose.session_ms)
         self.memory.begin(self.session, self.journal.last, self.selected)

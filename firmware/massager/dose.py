@@ -151,7 +151,7 @@ class Dose:
     # -- a session ----------------------------------------------------------------------------------
 
     def begin(self, session, after):
-        """Put up the plan of a session whose motor is about to start, for `record`: done so far, and still to come.
+        """Put up the plan of a session whose motor is about to start: what it did, and what is to come.
 
         after: number of the journal's newest record; one of the session itself will have a higher number.
         """

@@ -117,6 +117,10 @@ class Recorder:
         """A record that is made up outside the tick; written when its turn comes."""
         self._extra.append((kind, values))
 
+    def noted(self):
+        """Whether a record that `note` was given still waits."""
+        return len(self._extra) > 0
+
     def flush(self, now_ms, unix_s):
         """Write the next record that waits; False when there is none. StoreError: it waits on."""
         found = self._next(now_ms)
