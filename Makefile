@@ -3,16 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench soak mutants safety emulator hardware mechanics clean
+.PHONY: help demo test check bench soak mutants safety fuzz emulator hardware mechanics clean
 
 help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
 	@echo "make test      run the tests"
 	@echo "make check     lint, types, MicroPython's compiler, generated documents"
-	@echo "make bench     measure, print the figures, write build/bench.json"
+	@echo "make bench     measure, print the figures, write build/bench.json; ARGS=PART for one part"
 	@echo "make soak      a simulated day of telemetry: losses and memory; takes half an hour"
 	@echo "make mutants   break the safety modules piece by piece: do the tests notice?"
 	@echo "make safety    measure what the safety case quotes; takes an hour"
+	@echo "make fuzz      start from 20,000 random flash contents; takes half an hour"
 	@echo "make hardware  check schematics, board, interlock, harness; installs KiCad 9 where it may"
 	@echo "make mechanics build the massager's solids and check them; installs CadQuery, 2 GB"
 	@echo "make emulator  all tests on the emulated Pico; needs a MicroPython image"
@@ -37,7 +38,7 @@ check: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/run.py $(ARGS)
 
 soak: $(VENV)/installed
 	$(BIN)/python tests/bench/run.py soak
@@ -47,6 +48,9 @@ mutants: $(VENV)/installed
 
 safety: $(VENV)/installed
 	$(BIN)/python tests/safety/run.py $(ARGS)
+
+fuzz: $(VENV)/installed
+	$(BIN)/python tests/safety/fuzz.py $(ARGS)
 
 hardware: $(VENV)/installed
 	$(PYTHON) hardware/install.py

@@ -17,6 +17,7 @@ import rp2
 from machine import ADC, PWM, WDT, Pin, mem32
 from micropython import const
 
+from massager.flash import Flash
 from massager.interlock import Interlock
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, REFERENCE, TACH_COUNT_US
 
@@ -66,6 +67,7 @@ MUX_TURNS = (
 MOTOR_PWM_HZ = const(20_000)  # above hearing
 TACH_SM = const(4)  # first state machine of PIO block 1; block 0 belongs to the interlock
 WATCHDOG_MS = const(1_000)
+FOLDER = const(0x4000)  # type of a folder in `ilistdir`
 
 # Registers of the RP2040 that MicroPython has no name for, or reads more slowly.
 GPIO_IN = const(0xD0000004)
@@ -116,6 +118,14 @@ def _mux_turns():
         high = sum(line for line, level in zip(lines, following[1:]) if level)
         turns.append((MUX_TURNS[n][0], sum(lines) - high, high))
     return tuple(turns)
+
+
+def _text(name):
+    """A name on flash, given as bytes; None when it is not UTF-8."""
+    try:
+        return name.decode()
+    except ValueError:  # UnicodeError
+        return None
 
 
 class Console:
@@ -390,33 +400,30 @@ class Board:
         return text.getvalue()[-limit:]
 
 
-class Files:
+class Files(Flash):
     """The few file operations that the firmware needs, under one root folder (the flash's)."""
 
     def __init__(self, root="/"):
+        super().__init__(self._load_file, self._list_folder)
         self._root = root
 
-    def read(self, name):
-        """Whole content as bytes; None when there is no such file."""
-        try:
-            with open(self._root + name, "rb") as f:
-                return f.read()
-        except OSError as e:
-            if e.args[0] == 2:  # ENOENT
+    def _load_file(self, name, most):
+        """Whole content as bytes; None, without reading it, when there are more than `most`."""
+        with open(self._root + name, "rb") as f:
+            size = f.seek(0, 2)
+            if size > most:
                 return None
-            raise
+            f.seek(0)
+            return f.read(size)
 
-    def names(self, folder):
-        """Sorted names in a folder; none when there is no such folder."""
-        try:
-            return sorted(os.listdir(self._root + folder))
-        except OSError:
-            return []
+    def _list_folder(self, folder):
+        for entry in os.ilistdir((self._root + folder).encode()):
+            yield _text(entry[0]), entry[1] == FOLDER
 
     def _make_folder(self, name):
         """The folder of a file, if there is none."""
         folder = name.rfind("/")
-        if folder > 0 and not self.names(name[:folder]):
+        if folder > 0:
             try:
                 os.mkdir(self._root + name[:folder])
             except OSError as e:
@@ -457,24 +464,41 @@ class Files:
         return found
 
     def hash_slowly(self):
-        """`content_hash` in pieces: yields None after each block, the hash at last."""
-        root = self._root
-        names = [n for n in ("boot.py", "main.py") if n in os.listdir(root)]
+        """`content_hash` in pieces: yields None after each block, the hash at last.
+
+        A file that cannot be read counts with its name: the hash is another one.
+        """
         # without a folder it is frozen or run from elsewhere: nothing on flash to vouch for
-        names += ["massager/" + n for n in self.names("massager") if n.endswith("py")]
-        names += ["massager/programs/" + n for n in self.names("massager/programs")]
+        names = [n for n in self._list("") if n in ("boot.py", "main.py")]
+        names += ["massager/" + n for n in self._list("massager") if n.endswith("py")]
+        names += ["massager/programs/" + n for n in self._list("massager/programs")]
         digest = hashlib.sha256()
         block = bytearray(512)
         for name in names:
-            with open(root + name, "rb") as f:
-                digest.update(name.encode())
-                size = 0
-                while True:
-                    n = f.readinto(block)
-                    if not n:
-                        break
-                    size += n
-                    digest.update(block if n == len(block) else block[:n])
-                    yield None
-                digest.update(b" %d\n" % size)  # counted: `stat` would look the file up once more
+            digest.update(name.encode())
+            size = 0
+            try:
+                with open(self._root + name, "rb") as f:
+                    while True:
+                        n = f.readinto(block)
+                        if not n:
+                            break
+                        size += n
+                        digest.update(block if n == len(block) else block[:n])
+                        yield None
+            except OSError:
+                size = -1
+            digest.update(b" %d\n" % size)  # counted: `stat` would look the file up once more
         yield "".join("%02x" % b for b in digest.digest()[:8])
+
+    def _list(self, folder):
+        """Sorted names in a folder; none when it cannot be read."""
+        names: list = []
+        try:
+            for name, _ in self.entries(folder):
+                if name:
+                    names.append(name)
+        except OSError:
+            pass  # names that are missing change the hash
+        names.sort()
+        return names

@@ -79,7 +79,7 @@ SOURCE = const(11)
 SURVIVES = const(12)
 
 # fmt: off
-FAULTS = (
+FAULTS: tuple = (
     (
         OVER_CURRENT, "over_current", "motor current",
         "mA", "current_limit_ma", 2600, 0, 10, CUT,

@@ -4,6 +4,7 @@ A record is one line, `<crc32 in 8 hex digits> <JSON>`; its number `n` grows by 
 lines stand in segments of about SEGMENT_BYTES, named after the number of their first record; when there are
 SEGMENTS of them the oldest goes. After a power cut the tail of the newest may be torn: it stays where it is,
 and the next record begins a new segment. Starting only reads: flash that refuses writes must not prevent it.
+What isn't a record of this journal is skipped.
 """
 
 import binascii
@@ -11,9 +12,13 @@ import json
 
 from micropython import const
 
+from massager.flash import parse_object
 from massager.store import os_failure
 
 FOLDER = "journal"
+NAME_DIGITS = const(8)
+BOOT_MAX = const(0x3FFFFFFF)
+TEXT_MAX = const(880)  # bytes of a record; a reply has no room for more
 SEGMENT_BYTES = const(4096)
 SEGMENTS = const(32)
 
@@ -27,7 +32,8 @@ class Journal:
         self._segment = None  # name of the one that is written
         self._size = 0
         newest = self._find_end()
-        self.boot = json.loads(newest)["boot"] + 1 if newest else 1
+        boot = newest.get("boot") if newest else 0
+        self.boot = boot + 1 if isinstance(boot, int) and 0 <= boot < BOOT_MAX else 1
 
     def append(self, kind, values, up_ms, unix_s):
         """Write a record; returns its number. Raises StoreError when the flash does not take it.
@@ -40,7 +46,7 @@ class Journal:
         try:
             if self._segment is None or self._size + len(line) > SEGMENT_BYTES:
                 self._make_room()
-                self._segment = "%s/%08d" % (FOLDER, self.last + 1)
+                self._segment = _path("%08d" % (self.last + 1))
                 self._size = 0
             self._files.append(self._segment, line)
         except OSError as e:
@@ -53,19 +59,21 @@ class Journal:
 
     def first(self):
         """Number of the oldest record, 0 = none."""
-        names = self._files.names(FOLDER)
+        names = self._names()
         return int(names[0]) if names and self.last else 0
 
     def read(self, start, room):
         """Records from number `start` on, as many as `room` bytes hold: (list of JSON texts, next).
 
-        next: number from which to go on, None at the end. Exact: the texts are those that were written.
+        next: number from which to continue, None at the end. Exact: the texts are those that were written.
+        The first one may be longer than `room`, but not than TEXT_MAX: such a record is skipped.
         """
+        most = max(room, TEXT_MAX)
         texts: list = []
         for name in self._from(start):
             n = int(name)
-            for text in lines(self._files.read("%s/%s" % (FOLDER, name)) or b"")[0]:
-                if n >= start:
+            for text in lines(self._files.read(_path(name)) or b"")[0]:
+                if n >= start and self._record(name, n, text, most):
                     room -= len(text) + 1
                     if room < 0 and texts:
                         return texts, n
@@ -75,7 +83,7 @@ class Journal:
 
     def _from(self, start):
         """Names of the segments that hold record `start` and later ones."""
-        names = self._files.names(FOLDER)
+        names = self._names()
         at = 0
         while at + 1 < len(names) and int(names[at + 1]) <= start:
             at += 1
@@ -83,28 +91,52 @@ class Journal:
 
     def _make_room(self):
         """Remove what a cut left of a segment that had just been begun, and the oldest when it is time."""
-        names = self._files.names(FOLDER)
+        names = self._names()
         while names and int(names[-1]) > self.last:
-            self._files.remove("%s/%s" % (FOLDER, names.pop()))
+            self._files.remove(_path(names.pop()))
         while len(names) >= SEGMENTS:
-            self._files.remove("%s/%s" % (FOLDER, names.pop(0)))
+            self._files.remove(_path(names.pop(0)))
 
     def _find_end(self):
-        """Find the newest record and return it, None without any.
+        """Find the newest record and return it as a dict, None without any.
 
         A segment is closed once it has a torn tail, or another was begun after it.
         """
-        names = self._files.names(FOLDER)
+        names = self._names()
         for name in reversed(names):
-            data = self._files.read("%s/%s" % (FOLDER, name)) or b""
+            data = self._files.read(_path(name)) or b""
             found, end = lines(data)
-            if found:
-                self.last = int(name) + len(found) - 1
+            last = int(name) + len(found) - 1
+            if end < len(data):  # by a power cut, or damage
+                self._files.skip(_path(name), "torn after record %d" % last)
+            record = self._record(name, last, found[-1], end) if found else None
+            if record:
+                self.last = last
                 if end == len(data) and name == names[-1]:
-                    self._segment = "%s/%s" % (FOLDER, name)
+                    self._segment = _path(name)
                     self._size = end
-                return found[-1]
+                return record
         return None
+
+    def _names(self):
+        """Names of the segments, the oldest first."""
+        return self._files.names(FOLDER, _is_segment)
+
+    def _record(self, name, n, text, most):
+        """The record of number n as a dict; None, which is noted, for any other text, or a longer one."""
+        record = parse_object(text) if len(text) <= most else None
+        if record and record.get("n") == n:
+            return record
+        self._files.skip(_path(name), "record %d is not one of this journal" % n)
+        return None
+
+
+def _path(name):
+    return FOLDER + "/" + name
+
+
+def _is_segment(name):
+    return len(name) == NAME_DIGITS and all("0" <= digit <= "9" for digit in name)
 
 
 def build(text):

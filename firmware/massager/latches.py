@@ -40,11 +40,16 @@ class Latches:
     def keep(self):
         """Write them, between ticks. Raises StoreError: the register has them until the next try."""
         safety = self._safety
-        codes = [code for code in safety.latched() if faults.survives(code)]
-        self._board.bridge(_word(codes))
+        codes = self.bridge()
         self._store.save({"latched": [faults.fault_name(code) for code in codes]})
         safety.unsaved = False
         self._board.bridge(0)
+
+    def bridge(self):
+        """Leave those that survive in the register alone; returns their codes."""
+        codes = [code for code in self._safety.latched() if faults.survives(code)]
+        self._board.bridge(_word(codes))
+        return codes
 
 
 def _word(codes):
@@ -57,7 +62,7 @@ def _word(codes):
 
 def _codes(word):
     """The codes of a number; those that no fault has are left out."""
-    codes = []
+    codes: list = []
     for _ in range(_ROOM):
         code = word & ((1 << _BITS) - 1)
         if code and faults.known(code):

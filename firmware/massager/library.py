@@ -6,13 +6,13 @@ and stages together would cost a Pico 15 kB of heap. A file that a host sent is 
 """
 
 import binascii
-import json
 
 from micropython import const
 
 from massager import errors
 from massager.errors import RpcError
-from massager.program import Program, mistake
+from massager.flash import parse_object
+from massager.program import DAMAGED, Program, is_name, mistake
 from massager.store import replace
 
 FOLDER = "programs"
@@ -49,37 +49,40 @@ class Library:
         self._look()
 
     def _look(self):
-        self.names = list(BUILT_IN)
-        self.names += [name for name in self._files.names(FOLDER) if name not in BUILT_IN]
+        found = self._files.names(FOLDER, _is_ours)
+        for name in found[PROGRAMS_MAX:]:
+            self._files.skip(_path(name), "more than %d programs" % PROGRAMS_MAX)
+        self.names = list(BUILT_IN) + found[:PROGRAMS_MAX]
 
     def describe(self, name):
         """A program built in as the schema hands it out: texts for people, without the stages."""
         row = self._read(name)
-        del row["stages"]
+        row.pop("stages", None)
         row["name"] = name
         return row
 
     def _read(self, name):
-        """One that is built in, as its file has it; without stages when that is missing or damaged."""
-        try:
-            return json.loads(self._files.read("massager/programs/%s.json" % name) or b"")
-        except ValueError:
-            return {"stages": ()}
-
-    def stages(self, name):
-        """The stages of a program; none of PLAIN or a damaged file. Raises RpcError for an unknown name."""
-        if name in BUILT_IN:
-            return self._read(name)["stages"]
-        found = parse(self.document(name))
-        return found["stages"] if found and found["name"] == name else ()
+        """One that is built in, as its file has it; empty when that is missing or damaged."""
+        return parse_object(self._files.read("massager/programs/%s.json" % name, SIZE_MAX) or b"") or {}
 
     def load(self, name):
-        """The Program of a name, None for PLAIN. Raises RpcError for an unknown name."""
-        return None if name == PLAIN else Program(name, self.stages(name))
+        """The Program of a name, None for PLAIN. Raises RpcError for an unknown name.
+
+        Damage, or what a newer firmware understands, makes it one without stages that says what is wrong.
+        """
+        if name == PLAIN:
+            return None
+        if name in BUILT_IN:
+            stages = self._read(name).get("stages")
+        else:
+            found = parse(self.document(name))
+            stages = found["stages"] if found and found["name"] == name else None
+        wrong = DAMAGED if stages is None else mistake(name, stages)
+        return Program(name, () if wrong else stages, wrong)
 
     def document(self, name):
         """What is on flash of a program. Raises RpcError for one that is not there."""
-        data = self._files.read("%s/%s" % (FOLDER, name)) if name in self.names else None
+        data = self._files.read(_path(name), SIZE_MAX) if name in self.names else None
         if data is None or name in BUILT_IN:
             raise RpcError(errors.UNKNOWN_PROGRAM, {"program": errors.clip(name)})
         return data
@@ -128,15 +131,23 @@ class Library:
         if wrong:
             raise invalid(name, wrong)
         program = Program(name, found["stages"])
-        replace(self._files, "%s/%s" % (FOLDER, name), data)
+        replace(self._files, _path(name), data)
         self._look()
         return program
 
     def remove(self, name):
         """Delete one from flash. Raises RpcError for one that is not there, OSError."""
         self.document(name)
-        self._files.remove("%s/%s" % (FOLDER, name))
+        self._files.remove(_path(name))
         self._look()
+
+
+def _path(name):
+    return FOLDER + "/" + name
+
+
+def _is_ours(name):
+    return is_name(name) and name not in BUILT_IN
 
 
 def built_in(name):
@@ -163,7 +174,7 @@ def parse(data):
         magic, crc = data[:end].decode().split(" ")
         if magic != "OKP1" or binascii.crc32(data[end + 1 :]) != int(crc, 16):
             return None
-        found = json.loads(data[end + 1 : data.index(b"\n", end + 1)])
-    except (ValueError, RuntimeError):  # also UnicodeError; RuntimeError: nested too deep
+        found = parse_object(data[end + 1 : data.index(b"\n", end + 1)])
+    except ValueError:  # also UnicodeError
         return None
-    return found if isinstance(found, dict) and "name" in found and "stages" in found else None
+    return found if found and "name" in found and "stages" in found else None

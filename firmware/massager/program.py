@@ -18,6 +18,7 @@ STAGES_MAX = const(24)
 NAME_MAX = const(24)
 TOTAL_MAX_S = const(900)  # no session is longer
 PERIOD_MIN_S = const(2)
+DAMAGED = (None, "file", "damaged")
 FIELDS = ("name", "seconds", "pattern", "a", "b", "period_s", "area", "cue")
 
 STEADY = const(0)
@@ -45,7 +46,7 @@ def mistake(name, stages):
 
     Anything that JSON can hold may come in. Settings are no matter here: see `Program.misfit`.
     """
-    if not _is_name(name):
+    if not is_name(name):
         return None, "name", "1 to 24 of a-z, 0-9 and -, a letter first"
     if not isinstance(stages, list) or not 1 <= len(stages) <= STAGES_MAX:
         return None, "stages", "1 to 24 stages"
@@ -60,7 +61,8 @@ def mistake(name, stages):
     return None
 
 
-def _is_name(name):
+def is_name(name):
+    """Whether it can be a program's name."""
     if not isinstance(name, str) or not 1 <= len(name) <= NAME_MAX or not "a" <= name[0] <= "z":
         return False
     return all("a" <= c <= "z" or "0" <= c <= "9" or c == "-" for c in name)
@@ -104,14 +106,16 @@ def _stage_mistake(stage):
 
 
 class Program:
-    """Stages as numbers. Made of what `mistake` found sound; without stages it stands for a damaged file.
+    """Stages as numbers. Made of what `mistake` found sound; without stages it stands for a file that is not.
 
+    wrong: what is, as `mistake` names it;
     count: stages; total_s: their time; lowest, highest: levels above 0 that occur, both 0 for a mere timer;
     motor_s: time of the stages that turn the motor; areas: (number of the area, such time) of each named one.
     """
 
-    def __init__(self, name, stages):
+    def __init__(self, name, stages, wrong=DAMAGED):
         self.name = name
+        self._wrong = wrong
         self.count = count = len(stages)
         self.names = tuple(stage[0] for stage in stages)
         self._length_ds = array("h", [stage[1] * 10 for stage in stages])
@@ -207,7 +211,7 @@ class Program:
         """The place of a misfit, as `mistake` names one; None when it may start."""
         low, high = settings["min_level"], settings["max_level"]
         if not self.count:
-            return None, "file", "damaged"
+            return self._wrong
         for i in range(self.count):
             for field, levels in (("a", self._a), ("b", self._b)):
                 if levels[i] and not low <= levels[i] + shift <= high:

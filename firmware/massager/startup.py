@@ -10,11 +10,13 @@ from micropython import const
 
 from massager import VERSION, faults
 from massager import session as sessions
+from massager.flash import parse_object
 from massager.store import replace
 
 CRASH_LOOP_MS = const(10_000)  # a crash so soon after the start leaves a REPL, for whoever mends it
 CONTENT_FILE = "content"  # hash of the firmware that somebody last agreed to
 CRASH_FILE = "crash"
+ERROR_MAX = const(400)  # characters of an error in the journal
 
 
 class Startup:
@@ -31,10 +33,7 @@ class Startup:
         self._crash = files.read(CRASH_FILE)
         if self._crash is not None:
             self.cause = self.record["cause"] = "crash"
-            try:
-                self.record.update(json.loads(self._crash))
-            except ValueError:
-                self.record["error"] = "(the record of it is torn)"
+            self._describe_crash(parse_object(self._crash) or {})
             self._latch(faults.CRASHED)
         elif self.cause == "watchdog":
             self.record["ran_ms"] = ran_ms
@@ -68,6 +67,18 @@ class Startup:
             replace(self._files, CONTENT_FILE, self.content.encode())
             self._kept = True
 
+    def _describe_crash(self, found):
+        """Take over what `record_crash` wrote, and nothing else."""
+        error, state, ran_ms = found.get("error"), found.get("state"), found.get("ran_ms")
+        self.record["error"] = (
+            error[-ERROR_MAX:] if isinstance(error, str) else "(the record of it is damaged)"
+        )
+        if isinstance(ran_ms, int):
+            self.record["ran_ms"] = ran_ms & 0x3FFFFFFF
+        for row in sessions.STATES:
+            if row[1] == state:
+                self.record["state"] = state
+
     def _latch(self, code):
         """A fault whose cause is over already."""
         self._safety.report(code)
@@ -75,7 +86,6 @@ class Startup:
 
 
 def record_crash(files, text, state, ran_ms):
-    """Leave a record of what ended the firmware for the next start. True when that may come at once."""
+    """Leave a record of what ended the firmware for the next start. Raises OSError."""
     record = {"error": text, "state": sessions.STATES[state][1], "ran_ms": ran_ms}
     files.write(CRASH_FILE, json.dumps(record).encode())
-    return ran_ms > CRASH_LOOP_MS

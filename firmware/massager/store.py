@@ -9,6 +9,8 @@ File: one header line `OK1 <sequence> <length> <crc32>` and the JSON text.
 import binascii
 import json
 
+from massager.flash import parse_object
+
 TEMPORARY = "record.tmp"
 
 
@@ -34,15 +36,18 @@ class Store:
 
     def load(self):
         """The newest valid record as a dict; {} when there is none. `damaged`: there were files, all bad."""
-        discard(self._files)
+        files = self._files
+        discard(files)
         best = None
         found = 0
         for index in (0, 1):
-            data = self._files.read(self._names[index])
+            data = files.read(self._names[index])
             if data is None:
                 continue
             found += 1
             parsed = parse(data)
+            if parsed is None:
+                files.skip(self._names[index], "no valid record")
             if parsed and (best is None or parsed[0] > self.sequence):
                 self.sequence, best = parsed
                 self._current = index
@@ -84,7 +89,7 @@ def discard(files):
 def build(sequence, record):
     """The bytes of a record file."""
     body = json.dumps(record).encode()
-    return b"OK1 %d %d %08x\n" % (sequence, len(body), binascii.crc32(_covered(sequence, body))) + body
+    return b"OK1 %d %d %08x\n" % (sequence, len(body), _crc(sequence, body)) + body
 
 
 def parse(data):
@@ -92,19 +97,15 @@ def parse(data):
     try:
         end = data.index(b"\n")
         magic, sequence, length, crc = data[:end].decode().split(" ")
-        body = data[end + 1 :]
-        sequence = int(sequence)
-        if (
-            magic != "OK1"
-            or len(body) != int(length)
-            or binascii.crc32(_covered(sequence, body)) != int(crc, 16)
-        ):
-            return None
-        record = json.loads(body)
-    except ValueError:  # also UnicodeError, and json's own
+        sequence, length, crc = int(sequence), int(length), int(crc, 16)
+    except ValueError:  # also UnicodeError
         return None
-    return (sequence, record) if isinstance(record, dict) else None
+    body = memoryview(data)[end + 1 :]
+    if magic != "OK1" or len(body) != length or _crc(sequence, body) != crc:
+        return None
+    record = parse_object(bytes(body))
+    return None if record is None else (sequence, record)
 
 
-def _covered(sequence, body):
-    return b"%d " % sequence + body
+def _crc(sequence, body):
+    return binascii.crc32(body, binascii.crc32(b"%d " % sequence))

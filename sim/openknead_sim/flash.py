@@ -10,7 +10,7 @@ import errno
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from littlefs import LittleFS, UserContext, lfs
 from littlefs.errors import LittleFSError
@@ -42,7 +42,7 @@ _ERRNO = {
     -28: errno.ENOSPC,
     -36: errno.ENAMETOOLONG,
     -39: errno.ENOTEMPTY,
-    -84: errno.EIO,  # corrupt
+    -84: 84,  # corrupt; MicroPython passes littlefs's numbers on
 }
 
 
@@ -55,7 +55,7 @@ class FlashImage(UserContext):
 
     operations: program and erase operations so far; cut_at: the number of the operation (counting from the
     next one as 1 when set through `cut_power_after`) at which the power fails; failing: operations report an
-    input/output error while True; busy_us: time spent since somebody last reset it to 0.
+    input/output error while True; failed: one did; busy_us: time spent since it was last reset to 0.
     """
 
     def __init__(self, image: bytes | bytearray | None = None) -> None:
@@ -68,7 +68,7 @@ class FlashImage(UserContext):
         self.cut_at: int | None = None
         self.torn: Torn = "none"
         self.off = False
-        self.failing = False
+        self.failing = self.failed = False
         self.busy_us = 0
 
     def cut_power_after(self, operations: int, torn: Torn = "none") -> None:
@@ -109,6 +109,7 @@ class FlashImage(UserContext):
     def _operation(self, size: int) -> int:
         """Count one operation; how many of its bytes happen."""
         if self.off or self.failing:
+            self.failed = True
             return 0
         self.operations += 1
         if self.operations != self.cut_at:
@@ -140,13 +141,11 @@ class Flash:
     def mount(self) -> None:
         """Mount what the image holds, as at power-on; an image that holds no file system is formatted."""
         self.chip.power_on()
+        self.chip.failed = False
         self.cwd = "/"
         self._open = []
         self.formatted = False
-        self._fs = LittleFS(
-            context=self.chip, mount=False, block_size=BLOCK_BYTES, block_count=BLOCKS, read_size=READ_BYTES,
-            prog_size=PROG_BYTES, cache_size=4 * PROG_BYTES, lookahead_size=32, disk_version=0x00020000,
-        )  # fmt: skip
+        self._fs = self._file_system()
         try:
             self._fs.mount()
         except LittleFSError:
@@ -154,6 +153,26 @@ class Flash:
             self._fs.mount()
             self.formatted = True
         self.chip.busy_us = 0
+
+    def _file_system(self) -> LittleFS:
+        return LittleFS(
+            context=self.chip, mount=False, block_size=BLOCK_BYTES, block_count=BLOCKS, read_size=READ_BYTES,
+            prog_size=PROG_BYTES, cache_size=4 * PROG_BYTES, lookahead_size=32, disk_version=0x00020000,
+        )  # fmt: skip
+
+    def recover(self) -> None:
+        """After an error of the chip: mount again, with what the chip really has.
+
+        Littlefs keeps what it failed to program in its cache, and aborts the process at the next write; in
+        MicroPython's build it has no assertions. Files open for reading stay open, others are lost.
+        """
+        self.chip.failed = False
+        fresh = self._file_system()
+        with suppress(LittleFSError):  # the chip's content is that of the last complete operation
+            fresh.mount()
+            self._fs = fresh
+        for file in tuple(self._open):
+            file.reopen(self._fs.fs)
 
     def soft_reset(self) -> None:
         """What MicroPython does at a soft reset: close what was left open, start from the root again."""
@@ -187,20 +206,45 @@ class Flash:
             if self._fs.stat(full).type == 2 if plain[0] == "r" else False:
                 raise failure(errno.EISDIR)
             handle = lfs.file_open(self._fs.fs, full, _APPEND if plain == "a" else plain + "b", "utf-8")
-        file = FlashFile(self, self._fs.fs, handle, not binary)
+        file = FlashFile(self, self._fs.fs, handle, full, plain, not binary)
         self._open.append(file)
         return file
 
     def listdir(self, path: str = "") -> list[str]:
         """Names in a folder."""
-        with self.operation:
-            return list(self._fs.listdir(self.resolve(path)))
+        return [name for name, *_ in self.ilistdir(path)]
 
-    def ilistdir(self, path: str = "") -> Iterator[tuple[str, int, int, int]]:
-        """(name, type, inode 0, size) of each entry; type 0x4000 = folder, 0x8000 = file."""
+    @overload
+    def ilistdir(self, path: bytes) -> Iterator[tuple[bytes, int, int, int]]: ...
+    @overload
+    def ilistdir(self, path: str = "") -> Iterator[tuple[str, int, int, int]]: ...
+    def ilistdir(self, path: str | bytes = "") -> Iterator[tuple[str | bytes, int, int, int]]:
+        """(name, type, inode 0, size) of each entry; type 0x4000 = folder, 0x8000 = file.
+
+        Names are bytes if the path is. As text, a name that is not UTF-8 is a UnicodeError.
+        """
+        full = self.resolve(path if isinstance(path, str) else path.decode())
+        found = []
         with self.operation:
-            entries = list(self._fs.scandir(self.resolve(path)))
-        return iter([(e.name, 0x4000 if e.type == 2 else 0x8000, 0, e.size) for e in entries])
+            folder = lfs.dir_open(self._fs.fs, full, "utf-8")
+            try:
+                while entry := lfs.dir_read(self._fs.fs, folder, "latin-1"):
+                    if entry.name not in (".", ".."):
+                        found.append(entry)
+            finally:
+                lfs.dir_close(self._fs.fs, folder)
+        return iter(
+            [
+                (
+                    name if isinstance(path, bytes) else name.decode(),
+                    0x4000 if e.type == 2 else 0x8000,
+                    0,
+                    e.size,
+                )
+                for e in found
+                for name in (e.name.encode("latin-1"),)
+            ]
+        )
 
     def stat(self, path: str) -> tuple[int, ...]:
         """Ten numbers as os.stat; only type and size mean something."""
@@ -327,6 +371,8 @@ class _Operation:
         flash = self._flash
         if flash.chip.off:
             flash.cut()
+        if flash.chip.failed:
+            flash.recover()
         busy, flash.chip.busy_us = flash.chip.busy_us, 0
         if busy:
             flash.on_busy(busy)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from littlefs import lfs
+from littlefs.errors import LittleFSError
 
 if TYPE_CHECKING:
     from .flash import Flash
@@ -21,18 +22,41 @@ def failure(code: int) -> OSError:
 
 
 class FlashFile:
-    """An open file; bytes, or str with `text`. Errors are OSError(errno); use after close is EBADF."""
+    """An open file; bytes, or str with `text`. Errors are OSError(errno).
 
-    def __init__(self, flash: Flash, fs: Any, handle: Any, text: bool) -> None:
+    Use after close is EBADF, as is reading or writing against the mode, which would abort littlefs. After an
+    error of the chip a file that is written to has only EIO left, until it is closed.
+    mode: as of open(), without "b" and "t".
+    """
+
+    def __init__(self, flash: Flash, fs: Any, handle: Any, path: str, mode: str, text: bool) -> None:
         self._flash = flash
         self._fs = fs
         self._handle = handle
+        self._path = path
+        self._reads = mode == "r" or "+" in mode
+        self._writes = mode != "r"
         self._text = text
+        self._lost = False
         self.closed = False
+
+    def reopen(self, fs: Any) -> None:
+        """The file system was mounted again."""
+        if self._writes:
+            self._lost = True
+        if self._lost:
+            return
+        place = lfs.file_tell(self._fs, self._handle)
+        try:
+            self._handle = lfs.file_open(fs, self._path, "rb", "utf-8")
+            lfs.file_seek(fs, self._handle, place, 0)
+        except (LittleFSError, OSError):
+            self._lost = True
+        self._fs = fs
 
     def read(self, n: int = -1) -> bytes | str:
         """n bytes or characters, fewer at the end; all that is left without n."""
-        with self._operation():
+        with self._operation(self._reads):
             if n < 0:
                 n = lfs.file_size(self._fs, self._handle) - lfs.file_tell(self._fs, self._handle)
             data = bytes(lfs.file_read(self._fs, self._handle, n))
@@ -57,7 +81,7 @@ class FlashFile:
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
         """Fill the buffer; how many bytes came."""
-        with self._operation():
+        with self._operation(self._reads):
             data = lfs.file_read(self._fs, self._handle, len(buffer))
         buffer[: len(data)] = data
         return len(data)
@@ -65,7 +89,7 @@ class FlashFile:
     def readline(self) -> bytes | str:
         """To the next newline or the end."""
         line = b""
-        with self._operation():
+        with self._operation(self._reads):
             start = lfs.file_tell(self._fs, self._handle)
             while True:
                 part = bytes(lfs.file_read(self._fs, self._handle, _LINE_PART))
@@ -86,7 +110,7 @@ class FlashFile:
         if self._text != isinstance(data, str):
             raise TypeError("a text file takes str, a binary file bytes")
         raw = data.encode() if isinstance(data, str) else bytes(data)
-        with self._operation():
+        with self._operation(self._writes):
             lfs.file_write(self._fs, self._handle, raw)
         return len(data)
 
@@ -109,6 +133,10 @@ class FlashFile:
         """Commit and close."""
         if self.closed:
             return
+        if self._lost and self._flash.owns(self):
+            self.closed = True
+            self._flash.forget(self)
+            return
         with self._operation():
             self.closed = True
             self._flash.forget(self)
@@ -120,7 +148,9 @@ class FlashFile:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _operation(self) -> Any:
-        if self.closed or not self._flash.owns(self):
+    def _operation(self, allowed: bool = True) -> Any:
+        if self.closed or not self._flash.owns(self) or not allowed:
             raise failure(errno.EBADF)
+        if self._lost:
+            raise failure(errno.EIO)
         return self._flash.operation

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 from openknead.flash import images
 from openknead_sim.emulator import filesystem
+from openknead_sim.emulator.firmware import precompiled
 from served_port import Port
 
-sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the firmware's PIO programs, assembled
+TESTS = Path(__file__).parents[1]
+sys.path += [str(TESTS / "unit"), str(TESTS / "bench")]  # the firmware's PIO programs, assembled; the bench
 
 # As a user leaves a board that a host may start; the quickest slew, because emulated time is dear.
 SETTINGS = {"remote_start": True, "acknowledged": True, "slew_s": 1, "host_timeout_s": 30}
@@ -51,12 +53,18 @@ class Boards:
             self._rigs[micropython] = self.ready(self.make(micropython))
         return self._rigs[micropython]
 
-    def make(self, micropython=images.REFERENCE, *, form="mpy", settings=SETTINGS, replace=None):
-        """A board of one's own, just switched on."""
+    def get_at_prompt(self, micropython=images.REFERENCE):
+        """A board whose firmware is installed and was interrupted."""
+        rig = self._rigs.get(micropython) or self.get(micropython)
+        rig.pico.interrupt()
+        return rig
+
+    def make(self, micropython=images.REFERENCE, *, form=None, settings=SETTINGS, replace=None):
+        """A board of one's own, just switched on; form None: precompiled, as that MicroPython takes it."""
         path = self._find_image(micropython)
         from openknead_sim.emulator import rig
 
-        board = rig.boot(path, form=form, settings=settings, replace=replace)
+        board = rig.boot(path, form=form or precompiled(micropython), settings=settings, replace=replace)
         self._made.append(board)
         return board
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from flash_support import RECORDS, SAVED, users
+from openknead.flash import images
 from openknead.flash.build import content_hash, firmware_files
 from openknead.flash.install import complete
 from openknead_sim.emulator import filesystem
@@ -40,7 +41,9 @@ def firmware_of(flash):
 def old_firmware():
     """Precompiled, with a module that has changed since, and one that there is no more."""
     source = firmware_files("source")["massager/areas.py"]
-    files = firmware_files("mpy", {"massager/areas.py": source + b"\nOLD = 1\n", "massager/ancient.py": b""})
+    files = firmware_files(
+        "native", {"massager/areas.py": source + b"\nOLD = 1\n", "massager/ancient.py": b""}
+    )
     files["main.py"] += b"# old\n"
     return {**files, "content": content_hash(files).encode()}
 
@@ -51,7 +54,7 @@ def test_blank_pico_becomes_a_verified_device_and_a_second_run_sends_nothing(ser
         second = port.knead("flash", timeout_s=FLASH_S)
         assert port.motor_pins() == [PLAIN_LOW] * 3
 
-    wanted = complete(firmware_files("mpy"))
+    wanted = complete(firmware_files("native"))
     assert firmware_of(serve.flash) == wanted
     assert first["bytes_sent"] == sum(map(len, wanted.values()))
     assert first["selftest"]["state"] == "passed"
@@ -73,7 +76,7 @@ def test_killed_twice_on_the_way_the_third_run_completes_and_nothing_is_lost(ser
     assert report["comparison"]["kept"]["records"] >= RECORDS
     assert report["fault"] is None
     assert {name: settings[name] for name in SAVED} == SAVED
-    assert firmware_of(serve.flash) == complete(firmware_files("mpy"))
+    assert firmware_of(serve.flash) == complete(firmware_files("native"))
 
 
 def test_chip_in_bootsel_mode_runs_the_image_that_was_copied_to_its_drive(serve, image, tmp_path):
@@ -104,7 +107,7 @@ def test_chip_in_bootsel_mode_runs_the_image_that_was_copied_to_its_drive(serve,
 
     assert copied.read_bytes() == image().read_bytes()
     assert report["image_bytes"] == size
-    assert report["micropython"] == "1.24.1"
+    assert report["micropython"] == images.REFERENCE
     assert report["comparison"]["lost"] == []
     assert report["selftest"]["state"] == "passed"
-    assert firmware_of(serve.flash) == complete(firmware_files("mpy"))
+    assert firmware_of(serve.flash) == complete(firmware_files("native"))

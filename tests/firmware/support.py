@@ -10,6 +10,8 @@ import massager
 from massager import library, rpc
 from massager.app import App
 from massager.buttons import MODE
+from massager.flash import Flash
+from massager.panel import LEAD_MS
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, PERIOD_MS, REFERENCE
 
 TICK_US = 10_000
@@ -25,6 +27,12 @@ def raises(kind, call, *args):
     raise AssertionError("nothing raised")
 
 
+def put(settings, changes):
+    """Let settings have these values, which make sense."""
+    assert settings.check_all(changes) == []
+    settings.take(changes)
+
+
 def built_in_files():
     """The files of the programs that are built in, as they stand on flash: path → content."""
     folder = massager.__file__.rsplit("/", 1)[0]
@@ -38,14 +46,21 @@ def built_in_files():
 BUILT_IN_FILES = built_in_files()
 
 
-class MemoryFiles:
+HUGE = "too large for the heap of the test"
+
+
+class MemoryFiles(Flash):
     """Files in memory that can fail: `cut_at` operations from now the power fails, in the middle of a write;
-    `error` is the errno of every write."""
+    `error` is the errno of every write.
+
+    content: path → bytes, the errno of reading it, or HUGE; an empty folder is a path that ends in a slash.
+    """
 
     class PowerCut(Exception):
         pass
 
     def __init__(self):
+        super().__init__(self._load_file, self._list_folder)
         self.content = {}  # what was written; the firmware's own files are there as well
         self.operations = 0
         self.cut_at = None
@@ -58,18 +73,49 @@ class MemoryFiles:
         if self.cut_at is not None and self.operations > self.cut_at:
             raise self.PowerCut()
 
-    def read(self, name):
-        return self.content.get(name) or BUILT_IN_FILES.get(name)
+    def _is_folder(self, name):
+        return any(path.startswith(name + "/") for path in self.content)
+
+    def _check_place(self, name):
+        """Raise what littlefs raises where no file can be written."""
+        folder = name.rsplit("/", 1)[0]
+        if folder != name and folder in self.content:
+            raise OSError(20)
+        if self._is_folder(name):
+            raise OSError(21)
+
+    def _load_file(self, name, most):
+        data = self.content.get(name, BUILT_IN_FILES.get(name))
+        if data is None:
+            raise OSError(21 if self._is_folder(name) else 2)
+        if isinstance(data, int):
+            raise OSError(data)
+        return data if data is not HUGE and len(data) <= most else None
+
+    def _list_folder(self, folder):
+        found = self.content.get(folder)
+        if found is not None:
+            raise OSError(found if isinstance(found, int) else 20)
+        if not self._is_folder(folder):
+            raise OSError(2)
+        entries = {}
+        for path in self.content:
+            if path.startswith(folder + "/") and path != folder + "/":
+                parts = path[len(folder) + 1 :].split("/")
+                entries[parts[0]] = len(parts) > 1
+        return list(entries.items())
 
     def write(self, name, data):
         if self.error:
             raise OSError(self.error)
+        self._check_place(name)
         self.content[name] = data[: int(len(data) * self.torn)]
         self._operation()
         self.content[name] = data
         self._operation()
 
     def rename(self, old, new):
+        self._check_place(new)
         self._operation()
         self.content[new] = self.content.pop(old)
         self._operation()
@@ -77,12 +123,15 @@ class MemoryFiles:
     def append(self, name, data):
         self._operation()
         before = self.content.get(name, b"")
+        if not isinstance(before, bytes):
+            raise OSError(5)
         self.write(name, before + data)
 
-    def names(self, folder):
-        return sorted(n[len(folder) + 1 :] for n in self.content if n.startswith(folder + "/"))
-
     def remove(self, name):
+        if name + "/" in self.content:
+            name += "/"
+        elif self._is_folder(name):
+            raise OSError(39)
         if name not in self.content:
             return False
         self._operation()
@@ -262,7 +311,7 @@ class Bench:
         self.board = board or BenchBoard()
         self.app = App(self.board, self.files)
         if remote:
-            self.app.settings.set({"remote_start": True, "acknowledged": True}, local=True)
+            self.app.settings.take({"remote_start": True, "acknowledged": True})
         self.follows = True  # the shaft follows the demand
         self._next_id = 0
         for _ in range(100 if settle else 0):
@@ -307,8 +356,22 @@ class Bench:
         """Set what wants a press at the device, and press."""
         error = self.call("settings.set", values=values)
         assert error["data"]["name"] == "confirm_needed", error
-        self.run_ms(50)
+        self.run_ms(LEAD_MS)
         self.press(MODE)
+
+    def clear(self):
+        """Clear the fault that is shown, with MODE pressed if it needs that."""
+        result = self.call("fault.clear")
+        if "data" in result and result["data"]["name"] == "confirm_needed":
+            self.run_ms(LEAD_MS)
+            self.press(MODE)
+            result = {"cleared": result["data"]["names"][0]}
+        return result
+
+    def allow(self):
+        """Give a host the permission to start, with MODE at the device."""
+        self.press(MODE, 3_100)
+        assert self.app.permission.in_force()
 
     def start(self, level=1, run_s=600):
         """A remote session that never loses its host."""
@@ -323,7 +386,7 @@ class Bench:
         self.board.buttons |= button
         self.run_ms(ms)
         self.board.buttons &= ~button
-        self.run_ms(50)
+        self.run_ms(150)
 
     def event_names(self):
         """(name, value) of the events sent so far, oldest first."""

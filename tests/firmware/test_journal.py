@@ -6,6 +6,7 @@ Nothing of `support` here: the whole device beside it would leave MicroPython no
 import json
 import random
 
+from massager.flash import Flash
 from massager.journal import FOLDER, SEGMENT_BYTES, SEGMENTS, Journal, build, lines
 from massager.store import StoreError
 
@@ -17,22 +18,25 @@ class PowerCut(Exception):
     pass
 
 
-class Files:
+class Files(Flash):
     """Flash in memory on which an append that is cut or fails leaves a part of it: littlefs is better.
 
     cut_at: operations from now until the power fails; error: errno of every write; torn: the part, 0…1.
     """
 
     def __init__(self):
+        super().__init__(self._load_file, self._list_folder)
         self.content = {}
         self.cut_at = self.error = None
         self.torn = 0.5
 
-    def read(self, name):
-        return self.content.get(name)
+    def _load_file(self, name, most):
+        if name not in self.content:
+            raise OSError(2)
+        return self.content[name]
 
-    def names(self, folder):
-        return sorted(name[len(folder) + 1 :] for name in self.content)
+    def _list_folder(self, folder):
+        return [(name[len(folder) + 1 :], False) for name in self.content]
 
     def append(self, name, data):
         before = self.content.get(name, b"")
@@ -87,7 +91,7 @@ def numbers(files):
 
 
 def segments(files):
-    return [int(name) for name in files.names(FOLDER)]
+    return [int(name) for name in files.names(FOLDER, lambda name: True)]
 
 
 def path(first):

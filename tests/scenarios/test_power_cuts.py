@@ -432,7 +432,7 @@ def crash(board: VirtualBoard) -> None:
 
 
 def clear_fault(board: VirtualBoard) -> None:
-    board.rpc("fault.clear")
+    board.agreed("fault.clear")
     board.run_ms(500)  # three writes: latches, journal, and what is agreed to
 
 

@@ -1,9 +1,13 @@
 """The virtual flash: MicroPython's file calls on a real littlefs, power cuts at every operation."""
 
 import errno
+import random
 from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import get_context
 
 import pytest
+from littlefs import lfs
 from openknead_sim.flash import BLOCK_BYTES, BLOCKS, Flash, PowerCut
 from openknead_sim.packaged import firmware_files, new_flash
 
@@ -180,3 +184,90 @@ def test_a_file_that_is_no_image_is_refused(tmp_path):
     path.write_bytes(b"short")
     with pytest.raises(ValueError, match="bytes"):
         Flash(path=path)
+
+
+def abuse(seeds: range) -> None:
+    """Random file operations, most of them on a flash that refuses to be written or is full."""
+    for seed in seeds:
+        r = random.Random(seed)
+        flash = Flash()
+        for path in ("/a", "/b", "/d/x"):
+            flash.write_file(path, r.randbytes(r.choice((0, 5, 400, 3000, 9000))))
+        if r.random() < 0.3:
+            flash.fill()
+        files = []
+        for _ in range(40):
+            flash.chip.failing = r.random() < 0.6
+            path = r.choice(("/a", "/b", "/d", "/d/x", "/d/y", "/new", "/a/z"))
+            file = r.choice(files) if files else None
+            with suppress(OSError):
+                match r.randrange(10):
+                    case 0 | 1:
+                        files.append(flash.open(path, r.choice(("rb", "wb", "ab", "xb", "r+b", "w+b"))))
+                    case 2 if file:
+                        file.write(b"z" * r.choice((1, 100, 600, 5000)))
+                    case 3 if file:
+                        r.choice((file.close, file.flush, file.read, lambda f=file: f.seek(-1)))()
+                    case 4:
+                        flash.rename(path, r.choice(("/b", "/q", "/d/q")))
+                    case 5:
+                        r.choice((flash.remove, flash.mkdir, flash.listdir))(path)
+                    case 6 | 7:
+                        flash.write_file(path, b"y" * r.choice((1, 600, 5000)))
+                    case 8:
+                        flash.read_file(path)
+                    case 9 if r.random() < 0.2:
+                        flash.mount()
+        flash.chip.failing = False
+        flash.mount()
+        assert not flash.formatted
+
+
+def test_no_file_operation_aborts_the_process():
+    process = get_context("fork").Process(target=abuse, args=(range(300),))
+    process.start()
+    process.join()
+    assert process.exitcode == 0, "-6 is an assertion of littlefs"
+
+
+def test_a_flash_that_refused_writes_takes_them_again():
+    flash = Flash()
+    flash.write_file("/old", b"o" * 700)
+    reader = flash.open("/old", "rb")
+    assert reader.read(3) == b"ooo"
+    writer = flash.open("/new", "wb")
+    flash.chip.failing = True
+    assert number_of(lambda: writer.write(b"n" * 9000)) == errno.EIO
+    assert number_of(lambda: flash.rename("/old", "/older")) == errno.EIO
+    flash.chip.failing = False
+    writer.close()
+    assert reader.read() == b"o" * 697, "a reader goes on"
+    flash.write_file("/new", b"n" * 9000)
+    flash.mount()
+    assert flash.read_file("/old") == b"o" * 700
+    assert flash.read_file("/new") == b"n" * 9000
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda f: f.open("/a", "rb").write(b"x"),
+        lambda f: f.open("/a", "ab").read(),
+        lambda f: f.open("/a", "wb").readinto(bytearray(3)),
+        lambda f: f.open("/a", "w").readline(),
+    ],
+)
+def test_reading_and_writing_against_the_mode_is_an_error(call):
+    flash = Flash()
+    flash.write_file("/a", b"abc")
+    assert number_of(lambda: call(flash)) == errno.EBADF
+
+
+def test_a_name_that_is_not_utf_8_can_be_listed_as_bytes():
+    flash = Flash()
+    flash.write_file("/d/plain", b"")
+    fs = flash._fs
+    lfs.file_close(fs.fs, lfs.file_open(fs.fs, "/d/\xff", "wb", "latin-1"))
+    assert [entry[0] for entry in flash.ilistdir(b"/d")] == [b"plain", b"\xff"]
+    with pytest.raises(UnicodeError):
+        flash.listdir("/d")

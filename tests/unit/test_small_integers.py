@@ -161,7 +161,7 @@ def healthy_readings(board: Any, demand_opm: int, rng: random.Random) -> None:
 
 def start(app: Any, rng: random.Random) -> None:
     """A session or a program, whatever has been before."""
-    app.session.blocks = 0
+    app.session.blockers = ()
     app.safety.active = app.safety.fault = app.safety.limiters = 0
     app.session.selected = app.library.load(rng.choice(app.library.names))
     if rng.randrange(2):

@@ -18,12 +18,13 @@ from openknead.flash import bootsel, images, install, target, uf2
 from openknead.flash.backup import Backups
 from openknead.flash.board import Chip, Repl
 from openknead.flash.bootsel import Drive
-from openknead.flash.build import Form, content_hash, firmware_files, mpy_version
+from openknead.flash.build import Form, content_hash, firmware_files, mpy_version, native_version
 from openknead.flash.compare import Comparison, compare
-from openknead.flash.errors import AGAIN, ImageError, NotStarted, WouldErase, WrongBoard
+from openknead.flash.errors import AGAIN, ImageError, ImageUntried, NotStarted, WouldErase, WrongBoard
 from openknead.flash.install import Plan
 from openknead.flash.kept import Kept, is_users
 from openknead.link import busy
+from openknead.model import Hello
 from openknead.selftest import SelftestReport
 
 BACK_S = 30.0  # a board that was restarted is back; ten times the patience with answers, if that is longer
@@ -49,7 +50,8 @@ class Options:
 
     uf2: a MicroPython image to install; micropython: a version to install; both None: what is needed.
     source: do not precompile; dry_run: find out what there is to do, and leave the board as it is.
-    yes: also where files of the user cannot be read before they are overwritten.
+    yes: also where files of the user cannot be read before they are overwritten, and with a MicroPython that
+    the project's tests have not run on.
     """
 
     port: str | None = None
@@ -160,8 +162,7 @@ class Walk:
                 hello.firmware,
                 hello.content,
             )
-            report.form = "source" if options.source or hello.sim else "mpy"
-            report.content = content_hash(firmware_files(report.form))
+            report.form, report.content = self._fitting(hello)
             agreed = status.fault is None or status.fault.name != "firmware_changed"
             unfinished = Backups(hello.board).unfinished
             if hello.content == report.content and agreed and not image and not unfinished:
@@ -182,6 +183,15 @@ class Walk:
             except DeviceError as problem:
                 self._tell.note(f"the settings are read from flash: {problem.message}")
         return False
+
+    def _fitting(self, hello: Hello) -> tuple[Form, str]:
+        """The form in which today's firmware is on the device, else the one that it should have; its hash."""
+        forms: tuple[Form, ...] = ("source",) if self._options.source or hello.sim else ("native", "mpy")
+        hashes = {form: content_hash(firmware_files(form)) for form in forms}
+        return next(
+            ((form, found) for form, found in hashes.items() if found == hello.content),
+            (forms[0], hashes[forms[0]]),
+        )
 
     def _selftest(self, device: Device) -> None:
         self._tell.step("self-test")
@@ -278,13 +288,15 @@ class Walk:
 
     def _wanted(self, chip: Chip) -> dict[str, bytes]:
         """The files to install, in the form that this board runs."""
-        form: Form = "source" if self._options.source or chip.sim else "mpy"
-        if form == "mpy" and chip.mpy != mpy_version():
+        form: Form = "source" if self._options.source or chip.sim else "native"
+        if form == "native" and chip.mpy != mpy_version():
             self._tell.note(
                 f"MicroPython {chip.release} runs bytecode of version {chip.mpy}, mpy-cross here makes "
                 f"{mpy_version()}: sources are installed"
             )
             form = "source"
+        elif form == "native" and chip.native != native_version():
+            form = "mpy"
         files = firmware_files(form)
         self._report.form, self._report.content = form, content_hash(files)
         return install.complete(files)
@@ -361,6 +373,10 @@ class Walk:
         if path is None:
             self._tell.step("get MicroPython")
             version = self._options.micropython or images.REFERENCE
+            if warning := images.known(version).warning:
+                self._tell.note(f"MicroPython {version}: {warning}")
+                if not (self._options.yes or self._options.dry_run):
+                    raise ImageUntried(f"MicroPython {version}: {warning}")
             path = images.get(version, self._tell.progress)
         try:
             data = path.read_bytes()

@@ -1,6 +1,6 @@
 """An emulated Pico behind a serial port, for any program: `knead`, `mpremote`, a terminal.
 
-    python -m openknead_sim.emulator.served [--image 1.24.1 | --uf2 FILE] [--blank] [--flash FILE]
+    python -m openknead_sim.emulator.served [--image VERSION | --uf2 FILE] [--blank] [--flash FILE]
 
 prints one JSON line {"port": …, "pid": …} once the Pico has booted, then serves until SIGTERM or Ctrl-C.
 Motor, sensors and buttons hang on its pins as in `rig`.
@@ -83,9 +83,9 @@ def make_rig(image: Path, content: bytes | None) -> Rig:
     return rig
 
 
-def with_firmware() -> bytes:
-    """A littlefs image with the firmware, precompiled, and SETTINGS."""
-    files = firmware.firmware_files()
+def with_firmware(micropython: str = images.REFERENCE) -> bytes:
+    """A littlefs image with the firmware, precompiled for this MicroPython, and SETTINGS."""
+    files = firmware.firmware_files(firmware.precompiled(micropython))
     files[firmware.SETTINGS_FILE] = firmware.settings_record(SETTINGS)
     return filesystem.build(files)
 
@@ -113,7 +113,7 @@ def main() -> None:
     if options.flash and options.flash.exists():
         content: bytes | None = options.flash.read_bytes()
     else:
-        content = None if options.blank else with_firmware()
+        content = None if options.blank else with_firmware(options.image)
     pico = make_rig(image, content).pico
     link = PtyLink()
     served = Served(pico, link)
