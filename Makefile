@@ -9,7 +9,7 @@ help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
 	@echo "make test      run the tests"
 	@echo "make check     lint, types, MicroPython's compiler, generated documents"
-	@echo "make bench     measure, print the figures, write build/bench.json"
+	@echo "make bench     measure, print the figures, write build/bench.json; ARGS=PART for one part"
 	@echo "make soak      a simulated day of telemetry: losses and memory; takes half an hour"
 	@echo "make mutants   break the safety modules piece by piece: do the tests notice?"
 	@echo "make safety    measure what the safety case quotes; takes an hour"
@@ -38,7 +38,7 @@ check: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/run.py $(ARGS)
 
 soak: $(VENV)/installed
 	$(BIN)/python tests/bench/run.py soak

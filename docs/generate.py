@@ -96,8 +96,12 @@ def faults(schema: ModuleType) -> str:
     for f in items(schema, "faults"):
         limit, fault, hysteresis = (_threshold(f[key], f["unit"]) for key in ("limit", "fault", "hysteresis"))
         row = (f["code"], code(f["name"]), f["measures"], limit, fault, hysteresis)
-        rows.append((*row, f["debounce_ms"], f["reaction"], f["remedy"]))
-    head = ("code", "name", "watches", "limit", "fault", "hysteresis", "after ms", "reaction", "what to do")
+        survives = "yes" if f["survives"] else "–"
+        rows.append((*row, f["debounce_ms"], f["reaction"], survives, f["remedy"]))
+    head = (
+        *("code", "name", "watches", "limit", "fault", "hysteresis", "after ms", "reaction", "survives"),
+        "what to do",
+    )
     return table(head, rows)
 
 

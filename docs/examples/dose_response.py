@@ -162,6 +162,18 @@ def told(session: Session) -> str:
     return f"{what}, {came:.0f} of {written:.0f} oscillations"
 
 
+def await_permission(dev: Device) -> None:
+    """Wait until the device lets us start: after a STOP there, the person who holds it has the last word."""
+    said = False
+    while (cause := dev.status().suspended) is not None:
+        if not said:
+            print(
+                f"suspended ({cause} at the device): hold MODE on it for 3 s to go on, or press Ctrl-C here"
+            )
+            said = True
+        time.sleep(0.5)
+
+
 def rest(dev: Device, rest_s: float) -> None:
     """Wait by the device's clock, which a virtual board that is talked to runs faster than ours."""
     first: Sample | None = None
@@ -253,6 +265,7 @@ def run(dev: Device, args: argparse.Namespace) -> tuple[list[Session], list[list
         for number, condition in enumerate(order, 1):
             if number > 1:
                 rest(dev, args.rest)
+            await_permission(dev)
             played = play(dev, condition)
             last, record = newest(dev, last, WRITTEN_S)
             session = measure(number, condition, played, record, ask() if args.ask else None)

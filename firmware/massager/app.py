@@ -6,7 +6,7 @@ nothing. Talking uses the time that is left before the next tick.
 
 from micropython import const, heap_lock, heap_unlock
 
-from massager import cues, events, faults, rpc
+from massager import cues, events, faults, permission, rpc
 from massager import session as sessions
 from massager.clock import Clock
 from massager.confirm import Confirm
@@ -17,6 +17,7 @@ from massager.latches import Latches
 from massager.library import PLAIN, Library
 from massager.memory import Memory
 from massager.panel import Panel
+from massager.permission import Permission
 from massager.recorder import Recorder
 from massager.safety import Safety
 from massager.selftest import Selftest
@@ -30,12 +31,14 @@ TICK_US = const(10_000)
 TICK_MS = const(10)
 COLLECT_US = const(6_000)  # garbage is collected when so much of a tick is left,
 GARBAGE_MAX = const(4_000)  # once so many characters were worked on, each worth ten bytes of heap or more
-RESET_TICKS = const(10)  # lets the last reply leave before a restart
+RESET_TICKS = const(10)  # lets the last reply leave before a restart, …
+RESET_MAX_TICKS = const(100)  # … which a host that does not read it does not hold up
 WAKE_TICKS = const(2)  # the interlock takes 6 ms at most to rise, the driver 1 ms to wake
 LONG_TICK_MS = const(1_000)  # more says nothing about how long a button was held
 HEAP_MIN = faults.row(faults.HEAP_LOW)[faults.FAULT]
 SELFTEST_MS = const(5_000)  # the record of the start waits so long for it
 RETRY_MS = const(1_000)  # after a write to flash that failed
+TELL_MS = const(20)  # between the record of the latches and the journal's: the host hears of the fault
 SETTLED_MS = const(3_000)  # a selection that stands for so long is kept
 MAINTENANCE_FILE = "maintenance"
 _LASTING_LIMITERS = (
@@ -60,9 +63,11 @@ class App:
         self.files = files
         self.settings = Settings()
         self.store = Store(files, "settings")
-        dropped = self.settings.load(self.store.load())
+        record = self.store.load()
+        dropped = self.settings.load(record, self.store.damaged)
         if dropped:
             files.skip("settings", "%d settings of another firmware" % dropped)
+        self.permission = Permission(self.settings, files)
         self.sense = Sense(self.settings)
         self.drive = Drive(self.settings)
         self.safety = Safety(self.settings, self.sense, self.drive)
@@ -70,9 +75,11 @@ class App:
         self.events = events.Events()
         self.clock = Clock()
         self.dose = Dose(self.settings)
-        self.session = Session(self.settings, self.drive, self.safety, self.dose, self.events)
-        self.panel = Panel(self.settings, self.session, self.safety, self.events)
-        self.confirm = Confirm(self.settings, self.session, self.safety, self.panel, self.events)
+        self.session = Session(
+            self.settings, self.permission, self.drive, self.safety, self.dose, self.events
+        )
+        self.panel = Panel(self.session, self.safety, self.permission, self.events)
+        self.confirm = Confirm(self.session, self.safety, self.panel, self.events)
         self.staged: dict = {}  # changes of settings that the next request for them takes along
         self.player = cues.Player(board, self.settings)
         self.journal = Journal(files)
@@ -98,14 +105,11 @@ class App:
         self._fault_seen = self._limiters_seen = 0
         self._rest_us = 0
         self._reset_ticks = 0
-        if self.store.damaged or self.settings.rejected:
-            self.session.blocks |= sessions.SETTINGS_INVALID
+        self.blocks = 0  # refusal bit of a restart that is near
+        self.session.blockers = (self.panel, self.selftest, self)
         if maintenance:
             self.session.state = sessions.MAINTENANCE
-            self.session.blocks |= sessions.IN_MAINTENANCE
-            self.selftest.state = "none"  # the interlock is never armed in this state
-        else:
-            self.session.blocks |= sessions.SELFTEST
+            self.selftest.skip()  # the interlock is never armed in this state
         self.events.put(events.BOOT, 0)
         self._last_us = board.ticks_us()
         self._next_us = board.ticks_add(self._last_us, TICK_US)
@@ -154,18 +158,25 @@ class App:
         """Write the settings to flash; returns the record's number. Raises StoreError."""
         return self._save(self.settings.values)
 
+    def _save_only(self, changes):
+        """Write these changes to flash and nothing else that was changed. Raises StoreError."""
+        values = dict(self.settings.saved)
+        values.update(changes)
+        self._save(values)
+
     def _save(self, values):
         sequence = self.store.save(self.settings.record(values))
         self.recorder.note("settings", {"sequence": sequence})
         self.settings.mark_saved(values)
-        self.session.blocks &= ~sessions.SETTINGS_INVALID
         return sequence
 
     def restart(self, maintenance=False):
         """Reset soon, after the reply is out. OSError: the mark for maintenance was not written."""
         if maintenance:
             self.files.write(MAINTENANCE_FILE, b"1")
-        self._reset_ticks = RESET_TICKS
+        if not self._reset_ticks:
+            self._reset_ticks = RESET_MAX_TICKS
+        self.blocks = sessions.RESTARTING
 
     def tick(self, now_us):
         """One pass of the control loop, at `now_us` of the board's clock. MemoryError: something allocates.
@@ -183,7 +194,8 @@ class App:
         board = self.board
         period_us = board.ticks_diff(now_us, self._last_us)
         self._last_us = now_us
-        rest_us = self._rest_us + (period_us if period_us > 0 else 0)
+        passed_us = period_us if period_us > 0 else 0
+        rest_us = self._rest_us + passed_us
         dt_ms = rest_us // 1000
         self._rest_us = rest_us - dt_ms * 1000
         self.events.now_ms = self.clock.advance(dt_ms)
@@ -193,8 +205,11 @@ class App:
         safety = self.safety
         # sense
         board.sample()
-        sense.update(board, drive.voltage_mv, period_us)
+        sense.update(board, drive.voltage_mv, passed_us)
         # safety
+        wake = self._wake
+        if session.motor_on and not wake and period_us > TICK_US:
+            period_us = TICK_US  # late before the motor was armed: a program was read, a record written
         safety.check(session.motor_on, period_us)
         if safety.fault != self._fault_seen:
             self._new_fault()
@@ -207,7 +222,10 @@ class App:
         self.panel.update(board.buttons, dt_ms if dt_ms < LONG_TICK_MS else LONG_TICK_MS)
         session.tick(dt_ms)
         # drive
-        wake = self._wake
+        if wake and (session.went_off or not session.motor_on):
+            self._wake = wake = 0
+            board.enable_motor(0)
+        session.went_off = False
         if session.motor_on:
             if wake > WAKE_TICKS:
                 board.write_motor(drive.step(sense.prompt_opm, sense.current_ma, sense.supply_mv))
@@ -221,9 +239,6 @@ class App:
             elif board.guarded and self.dose.begun:  # both are seen to between the ticks
                 self._wake = wake = 1
                 board.enable_motor(1)
-        elif wake:
-            self._wake = 0
-            board.enable_motor(0)
         # show
         if session.cue:
             self._give_cue()
@@ -260,21 +275,18 @@ class App:
         board.led(colour if colour >= 0 else self.panel.colour(self.uptime_ms))
         self.pass_time()
         self.recorder.watch()
-        if self.confirm.changes is not None and self.confirm.settle(self.uptime_ms, self._reset_ticks):
-            self.configure()
+        self.confirm.settle(self._reset_ticks)
         if self.session.motor_on:
             if not board.guarded:
                 board.guard()
             if not self.dose.begun and not self.safety.fault:
                 self._announce()
-            board.note(self.session.state, self.uptime_ms)
             board.count(self.dose.session_ms)
         else:
             self._care()
-        if self._reset_ticks and self.rpc.idle():
-            self._reset_ticks -= 1
-            if not self._reset_ticks:
-                board.reset()
+        board.note(self.session.state, self.uptime_ms)
+        if self._reset_ticks:
+            self._approach_reset()
         left_us = board.ticks_diff(until_us, board.ticks_us())
         self.garbage += 1
         if self._heap_due and left_us > COLLECT_US:  # takes as long as a collection
@@ -297,6 +309,16 @@ class App:
                     board.wait_us(left_us)
             left_us = board.ticks_diff(until_us, board.ticks_us())
 
+    def _approach_reset(self):
+        """Restart once the reply is out, or the host has had its time to read it."""
+        self._reset_ticks -= 1
+        if self._reset_ticks > RESET_TICKS and self.rpc.idle():
+            self._reset_ticks = RESET_TICKS
+        if not self._reset_ticks:
+            if self.permission.unsaved:  # or a restart would give it back
+                self._write(self.permission.keep)
+            self.board.reset()
+
     def _care(self):
         """What only the time with the motor off is for: flash, and self-tests."""
         session = self.session
@@ -305,6 +327,7 @@ class App:
         if (
             self.safety.unsaved and not self._retry_ms
         ):  # before the boot record, which waits for the self-test
+            self._retry_ms = TELL_MS
             self._write(self.latches.keep)
         if self.panel.toggle_remote:
             self._toggle_remote()
@@ -340,6 +363,8 @@ class App:
         """Write the next record, or what the device remembers. Raises StoreError or OSError."""
         if self._flush() or self._keep_memory():
             self.safety.report(faults.FLASH_FAILED, False)
+        elif self.permission.unsaved:
+            self.permission.keep()
         else:
             self.startup.settle()
 
@@ -393,20 +418,16 @@ class App:
 
     def _test(self):
         selftest = self.selftest
-        blocks = self.session.blocks
-        if selftest.step(self.uptime_ms, blocks & sessions.STOP_PRESSED):
+        if selftest.step(self.uptime_ms, self.session.blocks() & sessions.STOP_PRESSED):
             failed = selftest.failed()
             if failed and failed != self._failed and not self.startup.record:
                 self.recorder.note("selftest", {"failed": failed})
             self._failed = failed
-        if selftest.state == "passed":
-            self.session.blocks = blocks & ~sessions.SELFTEST
-        elif selftest.state == "failed":
-            self.session.blocks = blocks | sessions.SELFTEST  # while a new round runs, the last one counts
 
     def _new_fault(self):
         fault = self._fault_seen = self.safety.fault
         if fault:
+            self.permission.suspend(permission.FAULT)
             self.recorder.take_fault()
             self.events.put(events.FAULT, fault)
             if not self.session.motor_on:
@@ -422,20 +443,15 @@ class App:
             self.drive.dip(dip_ms)
 
     def _toggle_remote(self):
-        """MODE was held: the guidance is acknowledged, and a host may start, or no longer.
-
-        The one way to either. Kept on flash at once, they and nothing else.
-        """
+        """MODE was held: the guidance is acknowledged, and a host may start, or no longer."""
         self.panel.toggle_remote = False
-        settings = self.settings
-        enabled = not (settings["remote_start"] and settings["acknowledged"])
-        changes = {"remote_start": enabled, "acknowledged": True}
-        values = dict(settings.saved)
-        values.update(changes)
+        had = self.permission.granted()
         try:
-            self._save(values)
+            given = self.permission.toggle(self._save_only)
         except StoreError:
-            self.session.cue = cues.REFUSED
-            return
-        settings.set(changes, local=True)
-        self.session.cue = cues.REMOTE_ON if enabled else cues.REMOTE_OFF
+            if not had:
+                self.session.cue = cues.REFUSED
+                return
+            given = False
+            self.safety.report(faults.FLASH_FAILED)  # or it would be back after the next start, unnoticed
+        self.session.cue = cues.REMOTE_ON if given else cues.REMOTE_OFF

@@ -400,7 +400,7 @@ class Files(Flash):
         self._root = root
 
     def _load(self, name, most):
-        """Whole content as bytes; None, without reading it, when there are more than `most`."""
+        """Whole content as bytes; None, without reading it, when it is larger than `most`."""
         with open(self._root + name, "rb") as f:
             size = f.seek(0, 2)
             if size > most:

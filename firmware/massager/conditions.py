@@ -1,20 +1,21 @@
-"""Conditions: what requests of several kinds need, and the errors they end with otherwise."""
+"""Conditions: what requests need, enforced in one place, and the errors they end with otherwise."""
 
 from massager import errors
 from massager import session as sessions
+from massager.authority import IDLE, REMOTE
 from massager.errors import RpcError
 
 
-def require_idle(app):
-    """No session is under way."""
-    if app.session.active():
+def require(app, authority):
+    """Raise RpcError unless a host has that authority now. PRESS asks for no more than IDLE here."""
+    if authority & IDLE and app.session.active():
         raise RpcError(errors.MOTOR_RUNNING, {"state": sessions.STATES[app.session.state][1]})
-
-
-def require_remote(app):
-    """A host may hold back what someone started by hand, but not drive it on, unless they allowed it."""
-    if not app.settings["remote_start"]:
-        raise RpcError(errors.LOCAL_ONLY, {"setting": "remote_start"})
+    if authority & REMOTE:
+        permission = app.permission
+        if not permission.granted():
+            raise RpcError(errors.LOCAL_ONLY, {"setting": "remote_start"})
+        if permission.suspended:
+            raise RpcError(errors.PERMISSION_SUSPENDED, {"cause": permission.cause()})
 
 
 def in_range(param, value, low, high):

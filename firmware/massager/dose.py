@@ -198,7 +198,7 @@ class Dose:
         counted_ms: its motor time as the board knows it, or None; recorded: its record in the journal, or
         None. Returns None when it has a record.
         """
-        begun, self.begun = self.begun, None
+        begun = self._take_begun()
         self.changed = True
         if recorded:
             areas = _recorded(recorded.get("areas"))
@@ -232,6 +232,10 @@ class Dose:
             "areas": areas,
             "charged": CHARGED[how],
         }
+
+    def _take_begun(self):
+        begun, self.begun = self.begun, None
+        return begun
 
     def _charge(self, areas, how, ran_ms, unix_s=None, date=None):
         if ran_ms >= self._settings["session_limit_s"] * 1000:
@@ -464,7 +468,7 @@ def _is_plan(begun):
         all(_is_count(begun.get(name)) for name in numbers)
         and all(name in begun for name in ("unix_s", "local_s", "origin", "program", "shift"))
         and _is_count(level)
-        and level <= 11
+        and begun["level"] <= 11
         and isinstance(parts, list)
         and 0 < len(parts) <= len(LABELS)
         and all(isinstance(p, list) and len(p) == 2 and p[0] in INDEX and _is_count(p[1]) for p in parts)

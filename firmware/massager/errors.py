@@ -12,12 +12,14 @@ LINE_TOO_LONG = const(-32002)
 REFUSED = const(-32010)
 WRONG_STATE = const(-32011)
 MOTOR_RUNNING = const(-32012)
+PERMISSION_SUSPENDED = const(-32013)
 UNKNOWN_SETTING = const(-32020)
 WRONG_TYPE = const(-32021)
 OUT_OF_RANGE = const(-32022)
 LOCAL_ONLY = const(-32023)
 CONFLICT = const(-32024)
 CONFIRM_NEEDED = const(-32025)
+CONFIRM_LATER = const(-32026)
 FLASH_FAILED = const(-32030)
 FLASH_FULL = const(-32031)
 CAUSE_LASTS = const(-32040)
@@ -59,6 +61,12 @@ ERRORS = (
     (WRONG_STATE, "wrong_state", "Not possible in this state.", "Look at `status`."),
     (MOTOR_RUNNING, "motor_running", "Not while a session runs.", "Stop the session first."),
     (
+        PERMISSION_SUSPENDED,
+        "permission_suspended",
+        "STOP, a fault or a pause at the device has suspended the permission of hosts.",
+        "Give it back: hold MODE on the device for 3 s, after a pause press MODE.",
+    ),
+    (
         UNKNOWN_SETTING,
         "unknown_setting",
         "There is no such setting.",
@@ -81,8 +89,14 @@ ERRORS = (
     (
         CONFIRM_NEEDED,
         "confirm_needed",
-        "This takes a protection its measure; somebody at the device has to agree.",
-        "Press MODE on the device within `within_s`; any other button refuses.",
+        "This needs a press at the device: it weakens a protection, or changes what the device does.",
+        "Press MODE on the device within `within_s`; MODE held or any other button refuses.",
+    ),
+    (
+        CONFIRM_LATER,
+        "confirm_later",
+        "The last question was not answered with yes; it is too early for the next one.",
+        "Ask again after `wait_s`, when someone is at the device.",
     ),
     (FLASH_FAILED, "flash_failed", "Writing to flash failed; the old record is in force.", "Try again."),
     (

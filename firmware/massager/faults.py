@@ -54,6 +54,13 @@ _ONCE = "at once"
 _GONE = "when its cause is gone"
 _STOPPED = "once the motor is off, which ends the cause"
 
+# why it survives
+_LOOSE = "A loose contact reads well again after the next start."
+_RUNNING = "What is broken shows again only once the motor runs."
+_BROKEN = "A part that keeps the motor off has failed."
+_UNEXPLAINED = "Nothing says why it happened."
+_AGREED = "Nothing but a deliberate act settles it."
+
 # The columns of FAULTS. LIMIT, FAULT: thresholds, a number, the name of a setting, a text, or None;
 # SURVIVES: why the latched fault outlives a reset and a loss of power until it is cleared, "" if it does not.
 # It does when the device is broken or cannot explain itself, and may look sound after the next start.
@@ -72,7 +79,7 @@ SOURCE = const(11)
 SURVIVES = const(12)
 
 # fmt: off
-FAULTS = (
+FAULTS: tuple = (
     (
         OVER_CURRENT, "over_current", "motor current",
         "mA", "current_limit_ma", 2600, 0, 10, CUT,
@@ -127,7 +134,7 @@ FAULTS = (
         "Check plug and wires of the thermistor on the motor.",
         _GONE,
         "Design: nothing changes by 10 K within 40 ms, and the motor is the source of the heat.",
-        "A loose contact reads well again after the next start.",
+        _LOOSE,
     ),
     (
         DRIVER_SENSOR, "driver_sensor", "driver thermistor open, shorted or jumping",
@@ -135,7 +142,7 @@ FAULTS = (
         "Check the thermistor at the driver.",
         _GONE,
         "Design: nothing changes by 10 K within 40 ms.",
-        "A loose contact reads well again after the next start.",
+        _LOOSE,
     ),
     (
         HANDLE_SENSOR, "handle_sensor", "handle thermistor open, shorted or jumping",
@@ -143,7 +150,7 @@ FAULTS = (
         "Check plug and wires of the thermistor in the handle.",
         _GONE,
         "Design: nothing changes by 10 K within 80 ms.",
-        "A loose contact reads well again after the next start.",
+        _LOOSE,
     ),
     (
         CURRENT_SENSOR, "current_sensor", "current of the driven motor; or 150 mA while the driver sleeps",
@@ -151,7 +158,7 @@ FAULTS = (
         "Check the current sense wire, the motor plug and the driver's supply.",
         _GONE,
         "No-load current is 200 mA; noise of the ADC is 3 mA.",
-        "A broken wire or a leaking driver, which shows again only once the motor is driven.",
+        _RUNNING,
     ),
     (
         TICK_OVERRUN, "tick_overrun", "control tick period with the motor on",
@@ -167,7 +174,7 @@ FAULTS = (
         "Do not use the device: driver or drive fails. Check the driver, motor_ke_uvs and the tach.",
         _STOPPED,
         "Largest overshoot simulated with a hand lifted off: 45 % for 0.1 s.",
-        "The driver or the drive has failed, which shows again only once the motor runs.",
+        _RUNNING,
     ),
     (
         NO_ROTATION, "no_rotation", "no tach pulses while voltage and current say that the motor turns",
@@ -175,7 +182,7 @@ FAULTS = (
         "Check the tach's wire and magnet, and the coupling of the pad.",
         _STOPPED,
         "As stall; told apart below 1000 mA by the back-EMF.",
-        "The tach or the coupling is broken, which shows again only once the motor runs.",
+        _RUNNING,
     ),
     (
         UNCOMMANDED_MOTION, "uncommanded_motion", "rate while commanded off, above that of coasting down",
@@ -183,7 +190,7 @@ FAULTS = (
         "Pull the battery or the adapter: a transistor of the driver may be shorted. Do not use the device.",
         _GONE,
         "Design: coasting only slows down.",
-        "The motor turned without being asked to: the driver is broken.",
+        _BROKEN,
     ),
     (
         DRIVER_FAULT, "driver_fault", "fault line of the motor driver",
@@ -191,7 +198,7 @@ FAULTS = (
         "Look for a short at the motor or an overheated driver; then clear.",
         _STOPPED,
         "The driver retries by itself; the firmware must not.",
-        "A short circuit may be behind it, which shows again only once the motor is driven.",
+        _RUNNING,
     ),
     (
         ADC_REFERENCE, "adc_reference", "what multiplexer and ADC read as half of the rail, off by",
@@ -199,7 +206,7 @@ FAULTS = (
         "Check the 3.3 V rail, the reference divider and the multiplexer.",
         _GONE,
         "5 %: the divider's 1 % and the ADC's error have room.",
-        "No reading could be trusted, and nothing says why.",
+        _UNEXPLAINED,
     ),
     (
         SUPPLY_HIGH, "supply_high", "supply voltage",
@@ -223,7 +230,7 @@ FAULTS = (
         "Clear and go on; if it comes back, check the wires of RUN_REQ and STOP.",
         _STOPPED,
         "Two ticks and what arming takes.",
-        "The interlock acted, and nothing says why.",
+        _UNEXPLAINED,
     ),
     (
         INTERLOCK_FAILED, "interlock_failed", "RUN_REQ high while disarmed, or low after arming",
@@ -231,7 +238,7 @@ FAULTS = (
         "Pull the battery or the adapter. Check RUN_REQ for a short; run `knead selftest`.",
         _GONE,
         "Two ticks and what arming takes.",
-        "The last protection behind the firmware did not do its work.",
+        _BROKEN,
     ),
     (
         CLOCK_JUMP, "clock_jump", "time between two ticks, backwards or beyond",
@@ -239,7 +246,7 @@ FAULTS = (
         "Clear and go on; if it comes back, the board is defective.",
         _STOPPED,
         "The watchdog would have ended a real wait of 1 s.",
-        "The clock that every time limit depends on was wrong.",
+        _UNEXPLAINED,
     ),
     (
         SESSION_OVERRUN, "session_overrun", "motor time within a session",
@@ -247,7 +254,7 @@ FAULTS = (
         "Clear; report it with the firmware version: the session's own clock failed.",
         _STOPPED,
         "15 min and 1 s; the interlock follows at 15 min and 5 s.",
-        "The session's own clock failed, and nothing says why.",
+        _UNEXPLAINED,
     ),
     (
         HEAP_LOW, "heap_low", "free memory after a collection",
@@ -271,7 +278,7 @@ FAULTS = (
         "If you have just installed it: clear. If not: install the firmware again.",
         _ONCE,
         "SHA-256 over all files of the firmware.",
-        "Nobody has agreed to these files yet.",
+        _AGREED,
     ),
     (
         WATCHDOG_RESET, "watchdog_reset", "cause of the last reset",
@@ -279,7 +286,7 @@ FAULTS = (
         "The firmware hung and was restarted. Clear; report it with `knead log`.",
         _ONCE,
         "The watchdog's time is 1 s.",
-        "The firmware hung, and nothing says why.",
+        _UNEXPLAINED,
     ),
     (
         CRASHED, "crashed", "error that ended the firmware",
@@ -287,7 +294,7 @@ FAULTS = (
         "The firmware failed and was restarted. Clear; report it with `knead log`.",
         _ONCE,
         "",
-        "The firmware failed, and nothing says why.",
+        _UNEXPLAINED,
     ),
     (
         PAD_HOT, "pad_hot", "pad temperature",
@@ -303,7 +310,7 @@ FAULTS = (
         "Check plug and wires of the pad's thermistor; if none is fitted: `knead set pad_sensor=false`.",
         _GONE,
         "Design: nothing changes by 10 K within 80 ms.",
-        "A loose contact reads well again after the next start.",
+        _LOOSE,
     ),
     (
         RATE_MISMATCH, "rate_mismatch", "tach against back-EMF",
@@ -311,7 +318,7 @@ FAULTS = (
         "Check motor_ke_uvs, motor_r_mohm and tach_ppr (`knead calibrate`), then the tach and its magnet.",
         _STOPPED,
         "Beyond motor's, winding's and magnet's spread; see docs/faults.md.",
-        "The true rate is not the one that is shown, which shows again only once the motor runs.",
+        _RUNNING,
     ),
     (
         LATCHES_LOST, "latches_lost", "record of the latched faults on flash",
@@ -319,7 +326,7 @@ FAULTS = (
         "Faults from before the last start may be forgotten: look at `knead log`, then clear.",
         _ONCE,
         "Both copies are damaged.",
-        "What was latched is unknown.",
+        _AGREED,
     ),
 )
 # fmt: on

@@ -62,7 +62,7 @@ def _word(codes):
 
 def _codes(word):
     """The codes of a number; those that no fault has are left out."""
-    codes = []
+    codes: list = []
     for _ in range(_ROOM):
         code = word & ((1 << _BITS) - 1)
         if code and faults.known(code):

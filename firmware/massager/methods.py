@@ -4,12 +4,13 @@ from massager import VERSION, errors, faults, library, methods_settings, schema,
 from massager import methods_program as programs
 from massager import session as sessions
 from massager.areas import INDEX
-from massager.conditions import flash_error, in_range, require_idle, require_remote, wrong_state
+from massager.authority import FREE, IDLE, IDLE_REMOTE, IN_CALL, PRESS, REMOTE
+from massager.conditions import flash_error, in_range, require, wrong_state
 from massager.drive import LEVELS
 from massager.errors import RpcError
 from massager.store import os_failure
 
-PROTOCOL = "1.3.0"
+PROTOCOL = "1.4.0"
 CAPABILITIES = (
     "sessions",
     "settings",
@@ -26,6 +27,7 @@ UNIX_END_S = 1 << 32
 CLOCK_NEWS_S = 2
 OFFSET_MAX_MIN = 14 * 60  # of any place on earth
 LATCHED_MAX = 8  # names of latched faults in a reply; `more` counts them all
+NAMES_MAX = 3  # of settings that wait for a press; the rest is counted
 JOURNAL_ROOM = 800  # characters of records in a reply
 REFUSALS_ROOM = 780  # characters of the refusals in a reply
 NAME_ROOM = 41  # of each but for its remedy: the longest name, and what JSON adds
@@ -57,7 +59,7 @@ def _schema(app, params):
     if "section" not in params:
         return {"sections": sorted(schema.SECTIONS)}
     if params["section"] == "programs":
-        require_idle(app)  # read from flash and parsed: too long for a tick with the motor on
+        require(app, IDLE)  # read from flash and parsed: too long for a tick with the motor on
     text = schema.page(params["section"], params.get("start", 0), app.library)
     if text is None:
         raise RpcError(errors.INVALID_PARAMS, {"param": "section" if "start" not in params else "start"})
@@ -86,6 +88,8 @@ def _status(app, params):
         "stage_left_ms": session.play.left_ms() if playing else None,
         "shift": session.play.shift if playing else 0,
         "remote_start": app.settings["remote_start"],
+        "suspended": app.permission.cause(),
+        "confirm": _question(app.confirm),
         "uptime_ms": app.uptime_ms,
         "tick_worst_us": app.tick_worst_us,
         "skipped": app.files.skipped[0] if app.files.skipped else None,
@@ -108,6 +112,19 @@ def _fault(safety):
     }
 
 
+def _question(confirm):
+    """What waits for a press of MODE, None if nothing does."""
+    names = confirm.names
+    if not names:
+        return None
+    return {
+        "number": confirm.number,
+        "names": names[:NAMES_MAX],
+        "more": max(len(names) - NAMES_MAX, 0),
+        "left_s": (confirm.left_ms() + 999) // 1000,
+    }
+
+
 def _session(app):
     session = app.session
     return {
@@ -119,7 +136,9 @@ def _session(app):
 
 def _session_start(app, params):
     app.recorder.watch()  # the session before may have ended by the request before
-    bits = (_start_program if "program" in params else _start_plain)(app, params)
+    bits = app.session.refuse(sessions.REMOTE) or (_start_program if "program" in params else _start_plain)(
+        app, params
+    )
     if bits:
         raise RpcError(errors.REFUSED, {"refusals": _refusals(bits)})
     result = _session(app)
@@ -186,7 +205,6 @@ def _session_pause(app, params):
 
 def _session_resume(app, params):
     app.session.heard_host()
-    require_remote(app)
     if not app.session.resume():
         raise wrong_state(app)
     return _session(app)
@@ -196,7 +214,7 @@ def _session_level(app, params):
     app.session.heard_host()
     in_range("level", params["level"], app.settings["min_level"], app.settings["max_level"])
     if params["level"] > app.session.level:
-        require_remote(app)
+        require(app, REMOTE)
     if not app.session.set_level(params["level"]):
         raise wrong_state(app)
     return _session(app)
@@ -204,7 +222,6 @@ def _session_level(app, params):
 
 def _session_skip(app, params):
     app.session.heard_host()
-    require_remote(app)
     if not app.session.skip():
         raise wrong_state(app)
     return _session(app)
@@ -212,7 +229,6 @@ def _session_skip(app, params):
 
 def _session_back(app, params):
     app.session.heard_host()
-    require_remote(app)
     if app.session.back_exceeds():
         raise RpcError(errors.REFUSED, {"refusals": _refusals(sessions.DOSE_USED_UP)})
     if not app.session.back():
@@ -235,9 +251,16 @@ def _subscribe(app, params):
 
 
 def _fault_clear(app, params):
-    name = faults.fault_name(app.safety.fault)
-    if not app.safety.clear():
+    """Clear the fault that is shown; one that says something is broken waits for a press at the device."""
+    safety = app.safety
+    fault = safety.fault
+    name = faults.fault_name(fault)
+    if safety.lasts(fault):
         raise RpcError(errors.CAUSE_LASTS, {"fault": name})
+    if fault and faults.survives(fault):
+        app.confirm.replace()
+        app.confirm.ask([name], safety.clear)
+    safety.clear()
     return {"cleared": name}
 
 
@@ -246,8 +269,8 @@ def _selftest(app, params):
     if params.get("run"):
         if app.session.state == sessions.MAINTENANCE:
             raise wrong_state(app)
-        require_idle(app)
-        selftest.restart()
+        require(app, IDLE)
+        selftest.ask()
     t_ms = None if selftest.state == "running" else selftest.t_ms
     return {"state": selftest.state, "t_ms": t_ms, "tests": selftest.results()}
 
@@ -263,12 +286,11 @@ def _clock_set(app, params):
     app.clock.set(unix_s, None if offset_min is None else offset_min * 60)
     app.pass_time()
     if was is None or abs(was - unix_s) > CLOCK_NEWS_S:
-        app.recorder.note("clock", {"was": was})
+        app.recorder.note_clock(was, app.uptime_ms)
     return {"unix_s": unix_s, "was": was}
 
 
 def _journal_read(app, params):
-    require_idle(app)
     journal = app.journal
     start = params.get("start", 0)
     if start < 0:
@@ -279,7 +301,6 @@ def _journal_read(app, params):
 
 
 def _maintenance(app, params):
-    require_idle(app)
     try:
         app.restart(maintenance=True)
     except OSError as e:
@@ -288,91 +309,147 @@ def _maintenance(app, params):
 
 
 def _reboot(app, params):
-    require_idle(app)
     app.restart()
     return {"rebooting": True}
 
 
-# name, handler, params with their type (a `?` marks those that may be missing), meaning
+# name, handler, params with their type (a `?` marks those that may be missing), authority, meaning
 METHODS: tuple = (
-    ("hello", _hello, {}, "Who is there: protocol, firmware, board."),
-    ("schema", _schema, {"section": "str?", "start": "int?"}, "The tables of this firmware, page by page."),
-    ("status", _status, {}, "Everything about this moment."),
-    ("settings.get", methods_settings.settings_get, {"name": "str"}, "One setting."),
-    ("settings.list", methods_settings.settings_list, {"start": "int?"}, "All settings, page by page."),
+    ("hello", _hello, {}, FREE, "Who is there: protocol, firmware, board."),
+    (
+        "schema",
+        _schema,
+        {"section": "str?", "start": "int?"},
+        FREE | IN_CALL,
+        "The tables of this firmware, page by page.",
+    ),
+    ("status", _status, {}, FREE, "Everything about this moment."),
+    ("settings.get", methods_settings.settings_get, {"name": "str"}, FREE, "One setting."),
+    ("settings.list", methods_settings.settings_list, {"start": "int?"}, FREE, "All settings, page by page."),
     (
         "settings.stage",
         methods_settings.settings_stage,
         {"values": "object", "begin": "bool?"},
+        FREE,
         "Lay changes by for the next `settings.set`, which would not fit a line with them.",
     ),
     (
         "settings.set",
         methods_settings.settings_set,
         {"values": "object", "staged": "int?"},
+        FREE | IN_CALL,
         "Change settings in RAM, all or none; with `staged`, so many that were staged as well.",
     ),
     (
         "settings.reset",
         methods_settings.settings_reset,
         {"names": "list?"},
+        FREE | IN_CALL,
         "Settings back to their defaults, in RAM.",
     ),
-    ("settings.save", methods_settings.settings_save, {}, "Write the settings to flash."),
+    ("settings.save", methods_settings.settings_save, {}, IDLE, "Write the settings to flash."),
     (
         "session.start",
         _session_start,
         {"run_s": "int", "level": "int?", "program": "str?", "shift": "int?", "area": "str?"},
+        REMOTE | IN_CALL,
         "Start a session at a level, or a program; run_s is the program's length then.",
     ),
-    ("session.stop", _session_stop, {}, "Stop at once."),
-    ("session.pause", _session_pause, {}, "Motor off, the clock goes on."),
-    ("session.resume", _session_resume, {}, "Go on after a pause."),
+    ("session.stop", _session_stop, {}, FREE, "Stop at once."),
+    ("session.pause", _session_pause, {}, FREE, "Motor off, the clock goes on."),
+    ("session.resume", _session_resume, {}, REMOTE, "Go on after a pause."),
     (
         "session.level",
         _session_level,
         {"level": "int"},
+        FREE | IN_CALL,
         "New level, reached at the slew; in a program all levels are shifted.",
     ),
-    ("session.skip", _session_skip, {}, "To the program's next stage."),
-    ("session.back", _session_back, {}, "To the start of the stage, or to the one before."),
-    ("session.keepalive", _session_keepalive, {}, "The host is alive."),
+    ("session.skip", _session_skip, {}, REMOTE, "To the program's next stage."),
+    ("session.back", _session_back, {}, REMOTE, "To the start of the stage, or to the one before."),
+    ("session.keepalive", _session_keepalive, {}, FREE, "The host is alive."),
     (
         "telemetry.subscribe",
         _subscribe,
         {"hz": "int"},
+        FREE,
         "Samples a second: a divisor of 100 up to 20, 0 = off.",
     ),
-    ("selftest", _selftest, {"run": "bool?"}, "The self-test's report; `run` begins a new round."),
-    ("journal.read", _journal_read, {"start": "int?"}, "Records of the journal from a number on."),
+    (
+        "selftest",
+        _selftest,
+        {"run": "bool?"},
+        FREE | IN_CALL,
+        "The self-test's report; `run` begins a new round.",
+    ),
+    ("journal.read", _journal_read, {"start": "int?"}, IDLE, "Records of the journal from a number on."),
     (
         "clock.set",
         _clock_set,
         {"unix_s": "int", "utc_offset_min": "int?"},
+        FREE,
         "Seconds since 1970, and the minutes that local time is ahead, for journal and dose.",
     ),
-    ("program.list", programs.program_list, {"start": "int?"}, "All programs, page by page."),
+    ("program.list", programs.program_list, {"start": "int?"}, IDLE, "All programs, page by page."),
     (
         "program.get",
         programs.program_get,
         {"name": "str", "start": "int?"},
+        IDLE,
         "A program's stages, page by page.",
     ),
     (
         "program.begin",
         programs.program_begin,
         {"name": "str", "size": "int"},
+        IDLE_REMOTE,
         "Announce a program of so many bytes; `room`: bytes a part.",
     ),
-    ("program.write", programs.program_write, {"offset": "int", "data": "str"}, "Its next part, in base64."),
-    ("program.commit", programs.program_commit, {}, "Check what has come and keep it, or refuse it."),
-    ("program.fetch", programs.program_fetch, {"name": "str", "offset": "int"}, "A part of it, in base64."),
-    ("program.remove", programs.program_remove, {"name": "str"}, "Delete a program that was sent."),
-    ("program.select", programs.program_select, {"name": "str"}, "Choose what the start button plays."),
-    ("dose.get", programs.dose_get, {"start": "int?"}, "The day's dose by area, its limits, and the rest."),
-    ("fault.clear", _fault_clear, {}, "Clear the latched fault once its cause is gone."),
-    ("maintenance", _maintenance, {}, "Restart with the motor impossible, for file transfer."),
-    ("reboot", _reboot, {}, "Restart."),
+    (
+        "program.write",
+        programs.program_write,
+        {"offset": "int", "data": "str"},
+        IDLE_REMOTE,
+        "Its next part, in base64.",
+    ),
+    (
+        "program.commit",
+        programs.program_commit,
+        {},
+        IDLE_REMOTE,
+        "Check what has come and keep it, or refuse it.",
+    ),
+    (
+        "program.fetch",
+        programs.program_fetch,
+        {"name": "str", "offset": "int"},
+        IDLE,
+        "A part of it, in base64.",
+    ),
+    (
+        "program.remove",
+        programs.program_remove,
+        {"name": "str"},
+        IDLE_REMOTE,
+        "Delete a program that was sent.",
+    ),
+    (
+        "program.select",
+        programs.program_select,
+        {"name": "str"},
+        IDLE_REMOTE,
+        "Choose what the start button plays.",
+    ),
+    (
+        "dose.get",
+        programs.dose_get,
+        {"start": "int?"},
+        FREE,
+        "The day's dose by area, its limits, and the rest.",
+    ),
+    ("fault.clear", _fault_clear, {}, PRESS | IN_CALL, "Clear the latched fault once its cause is gone."),
+    ("maintenance", _maintenance, {}, IDLE, "Restart with the motor impossible, for file transfer."),
+    ("reboot", _reboot, {}, IDLE, "Restart."),
 )
 
 BY_NAME = {row[0]: row for row in METHODS}
@@ -400,4 +477,6 @@ def call(app, name, params):
         wanted = _TYPES[kind.rstrip("?")]
         if isinstance(value, bool) != (wanted is bool) or not isinstance(value, wanted):
             raise RpcError(errors.INVALID_PARAMS, {"param": param, "type": kind})
+    if not row[3] & IN_CALL:
+        require(app, row[3])
     return row[1](app, params)

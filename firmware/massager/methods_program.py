@@ -1,11 +1,11 @@
-"""Methods of programs and dose: what a host may ask of them."""
+"""Methods of programs and dose. Those of programs need an idle motor: files are read, parsed and written."""
 
 import binascii
 
 from micropython import const
 
 from massager import errors, library
-from massager.conditions import flash_error, require_idle
+from massager.conditions import flash_error
 from massager.dose import CHARGED
 from massager.errors import RpcError
 from massager.store import StoreError, os_failure
@@ -17,7 +17,6 @@ FETCH = const(510)  # bytes of a document in a reply
 
 
 def program_list(app, params):
-    require_idle(app)  # here and below: reading and parsing take too long for a tick with the motor on
     names = app.library.names
     rows, following = _page(names, params, _LIST_PAGE)
     return {
@@ -43,7 +42,6 @@ def _program(app, name):
 
 
 def program_get(app, params):
-    require_idle(app)
     name = params["name"]
     program = app.library.load(name)
     rows, following = _page(range(program.count if program else 0), params, _STAGES_PAGE)
@@ -52,18 +50,15 @@ def program_get(app, params):
 
 
 def program_begin(app, params):
-    require_idle(app)
     app.library.begin(params["name"], params["size"])
     return {"room": library.CHUNK}
 
 
 def program_write(app, params):
-    require_idle(app)
     return {"offset": app.library.write(params["offset"], params["data"])}
 
 
 def program_commit(app, params):
-    require_idle(app)
     try:
         program = app.library.commit()
     except StoreError as e:
@@ -73,7 +68,6 @@ def program_commit(app, params):
 
 
 def program_fetch(app, params):
-    require_idle(app)
     data = app.library.document(params["name"])
     offset = params["offset"]
     if not 0 <= offset < len(data):
@@ -84,7 +78,6 @@ def program_fetch(app, params):
 
 
 def program_remove(app, params):
-    require_idle(app)
     name = params["name"]
     try:
         app.library.remove(name)
@@ -98,7 +91,6 @@ def program_remove(app, params):
 
 
 def program_select(app, params):
-    require_idle(app)
     app.turn(params["name"])
     return {"selected": app.selected}
 

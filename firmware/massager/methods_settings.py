@@ -2,10 +2,9 @@
 
 from micropython import const
 
-from massager import confirm, errors
-from massager import session as sessions
+from massager import authority, errors
 from massager import settings as table
-from massager.conditions import flash_error, require_idle, wrong_state
+from massager.conditions import flash_error
 from massager.errors import RpcError
 from massager.store import StoreError
 
@@ -13,9 +12,7 @@ _ERRORS = {
     table.UNKNOWN: errors.UNKNOWN_SETTING,
     table.WRONG_TYPE: errors.WRONG_TYPE,
     table.OUT_OF_RANGE: errors.OUT_OF_RANGE,
-    table.LOCAL_ONLY: errors.LOCAL_ONLY,
     table.CONFLICT: errors.CONFLICT,
-    table.BUSY: errors.MOTOR_RUNNING,
 }
 _LIST_PAGE = const(20)  # settings a page
 _UNSAVED_MAX = const(6)  # names of unsaved settings in a reply; the rest is counted
@@ -36,14 +33,14 @@ def settings_list(app, params):
     rows = table.TABLE[start : start + _LIST_PAGE]
     following = start + len(rows)
     return {
-        "values": {row[0]: app.settings[row[0]] for row in rows},
-        "unsaved": [name for name in app.settings.unsaved() if name in [row[0] for row in rows]],
+        "values": {row[table.NAME]: app.settings[row[table.NAME]] for row in rows},
+        "unsaved": [name for name in app.settings.unsaved() if name in [row[table.NAME] for row in rows]],
         "next": following if following < len(table.TABLE) else None,
     }
 
 
 def settings_stage(app, params):
-    """What is staged has known names and valid values, so that a host can fill no memory with it."""
+    """Lay changes by: with known names and valid values only, so that a host can fill no memory with it."""
     if params.get("begin"):
         app.staged = {}
     values = params["values"]
@@ -51,7 +48,7 @@ def settings_stage(app, params):
     bad = [error for error in bad if error[1]]
     if bad:
         app.staged = {}
-        raise _refusal(bad)
+        raise _refusal([(name, _ERRORS[kind]) for name, kind in bad])
     app.staged.update(values)
     return {"staged": len(app.staged)}
 
@@ -75,7 +72,6 @@ def settings_reset(app, params):
 
 
 def settings_save(app, params):
-    require_idle(app)
     try:
         return {"sequence": app.save_settings()}
     except StoreError as e:
@@ -89,35 +85,45 @@ def unsaved(app):
 
 
 def _change(app, changes):
+    """Take the changes, all or none, or let them wait for a press of MODE."""
     app.confirm.replace()
     settings = app.settings
-    bad = settings.check_all(changes, motor_on=app.session.active())
+    bad = settings.check_all(changes)
+    if bad:
+        raise _refusal([(name, _ERRORS[kind]) for name, kind in bad])
+    needs = [(name, settings.authority(name, changes[name])) for name in changes]
+    bad = [(name, errors.LOCAL_ONLY) for name, need in needs if need == authority.BUTTONS]
+    if app.session.active():
+        bad += [(name, errors.MOTOR_RUNNING) for name, need in needs if need & authority.IDLE]
     if bad:
         raise _refusal(bad)
-    names = settings.weakened(changes, table.CONFIRM)
+    alone = authority.IDLE_REMOTE if app.permission.in_force() else authority.IDLE
+    names = [name for name, need in needs if need > alone]
     if names:
-        if app.session.state != sessions.IDLE:
-            raise wrong_state(app)
-        app.confirm.ask(changes, app.uptime_ms)
-        data = {"names": names, "within_s": confirm.WITHIN_MS // 1000, "number": app.confirm.number}
-        raise RpcError(errors.CONFIRM_NEEDED, data)
-    settings.take(changes)
-    app.configure()
+        app.confirm.ask(names, lambda: _take(app, changes))
+    _take(app, changes)
     result = {"changed": list(changes)}
     result.update(unsaved(app))
     return result
 
 
+def _take(app, changes):
+    app.settings.take(changes)
+    app.configure()
+
+
 def _refusal(bad):
+    """The error for a list of (name, code)."""
     data = _describe(bad[0])
     data["errors"] = [_describe(error) for error in bad[:_ERRORS_MAX]]
     data["count"] = len(bad)
-    return RpcError(_ERRORS[bad[0][1]], data)
+    return RpcError(bad[0][1], data)
 
 
 def _describe(error):
-    name, kind = error
-    data = {"setting": errors.clip(name), "name": errors.find(_ERRORS[kind])[1]}
-    if kind == table.OUT_OF_RANGE:
-        data["min"], data["max"] = table.ROWS[name][3:5]
+    name, code = error
+    data = {"setting": errors.clip(name), "name": errors.find(code)[1]}
+    if code == errors.OUT_OF_RANGE:
+        row = table.ROWS[name]
+        data["min"], data["max"] = row[table.LEAST], row[table.MOST]
     return data

@@ -16,7 +16,9 @@ from massager.sense import INVALID
 QUANTITIES = ("rate_opm", "current_ma", "supply_mv", "motor_dc", "driver_dc", "handle_dc", "pad_dc")
 _N = const(7)
 _FIRST_TEMPERATURE = const(3)
-REPEAT_MS = const(60_000)  # the same refusal again within so long is no news
+_MASK = const(0x3FFFFFFF)
+REPEAT_MS = const(60_000)  # the same refusal again within this time is no news, nor is another clock
+NOTES_MAX = const(8)  # notes that wait for the motor to be off; later ones are lost, and counted
 
 
 class Recorder:
@@ -37,6 +39,7 @@ class Recorder:
         self._limiters = self._limiters_done = 0
         self._refused_before = 0
         self._refused_ms = -REPEAT_MS
+        self._clock_ms = None
         self._stats = self._fresh()
         self._done = self._fresh()  # of the session that is over
         self._session_due = False
@@ -115,7 +118,16 @@ class Recorder:
 
     def note(self, kind, values):
         """A record that is made up outside the tick; written when its turn comes."""
-        self._extra.append((kind, values))
+        if len(self._extra) < NOTES_MAX:
+            self._extra.append((kind, values))
+        else:
+            self.lost += 1
+
+    def note_clock(self, was, now_ms):
+        """The clock was set to another time. Once in REPEAT_MS: a host may set it without end."""
+        if self._clock_ms is None or (now_ms - self._clock_ms) & _MASK >= REPEAT_MS:
+            self._clock_ms = now_ms
+            self.note("clock", {"was": was})
 
     def noted(self):
         """Whether a record that `note` was given still waits."""

@@ -15,18 +15,18 @@ from micropython import const
 from massager import faults
 from massager.drive import OPM_PER_MV_UVS
 from massager.sense import (
-    CLOCK_MASK,
     DRIVEN_MA,
     DRIVER,
-    FIRST_US,
     HALF_RAIL,
     HANDLE,
     INVALID,
-    LONGEST_US,
     MOTOR,
     REFERENCE,
 )
 
+FIRST_US = const(10_000)  # a reading says nothing about the time before it: a tick's, however late it comes
+CLOCK_MASK = const(0x1FFFFFFF)  # the sum of two is a small integer still
+LONGEST_US = const(100_000)  # longer ticks count as this; with the motor on a much shorter one is a fault
 STALL_DEMAND_OPM = const(500)  # below it, soft start and ramp-down are not judged
 TURNING_MA = const(1000)  # a motor that draws less turns, if its back-EMF says so; one that stands draws more
 LIMITED_US = const(1_000_000)  # the current limiter comes and goes with the stroke: reported for a second
@@ -107,12 +107,14 @@ class Safety:
         self._settings = settings
         self._sense = sense
         self._drive = drive
-        self._now_us = 0
+        self._now_us = 0  # goes while a cause is timed
         self._causes = bytearray(_CODES)  # the state of each
         self._since_us = array("i", [0] * _CODES)
         self._timed = 0  # how many causes are there at all: in a calm tick none
         self._queue = bytearray(_CODES)  # codes of the latched faults, oldest first
         self._queued = 0
+        self._most_ma = ASLEEP_MA  # currents that need no closer look
+        self._least_ma = 0
         self._limited_us = 0
         self._hot_channels = 0
         self._driven_us = 0  # motor time of this session
@@ -136,21 +138,27 @@ class Safety:
         self._supply_limit_mv = cells * 3_300 if cells else 10_500
         self._supply_fault_mv = cells * 3_000 if cells else 9_000
         self._supply_high_mv = cells * 4_300 if cells else 14_500
-        self._ke_uvs = s["motor_ke_uvs"]
+        self._ke_uvs = ke = s["motor_ke_uvs"]
+        self._most_ke_uvs = min(ke + ke // 7, MOST_KE_UVS)
         self._r_mohm = s["motor_r_mohm"]
+        # An eighth apart needs no closer look, unless no motor has such a constant.
+        self._near = 3 if ke <= MOST_KE_UVS else 30
 
     def check(self, motor_on, period_us):
         """Judge one tick. motor_on: the session drives the motor; period_us: since the last tick began."""
         if period_us < 0 or period_us > _TICK_MAX_US:
             period_us = self._check_clock(motor_on, period_us)
-        self._now_us = (self._now_us + period_us) & CLOCK_MASK
+        timed = self._timed
+        if timed:
+            self._now_us = (self._now_us + (period_us or FIRST_US)) & CLOCK_MASK  # even if the clock stands
         sense = self._sense
         if motor_on:
             self._check_rate(period_us)
         else:
             self._check_rest(period_us)
-        self._check_current(motor_on)
-        if sense.run_req != motor_on or sense.driver_fault or self._timed or not self._risen:
+        if sense.fast_ma > self._most_ma or sense.current_ma < self._least_ma or timed:
+            self._check_current(motor_on)
+        if sense.run_req != motor_on or sense.driver_fault or timed or not self._risen:
             self._check_interlock(motor_on)
         channel = sense.channel
         if channel == REFERENCE:
@@ -158,7 +166,9 @@ class Safety:
         else:
             self._check_heat(channel)
             if channel == DRIVER and motor_on:
-                self._check_tach()
+                near = sense.rate_opm >> self._near
+                if timed or not -near < sense.emf_opm - sense.rate_opm < near:
+                    self._judge(faults.RATE_MISMATCH, self._apart())
         if self._drive.limited or self._limited_us:
             self._report_limited(period_us)
 
@@ -170,13 +180,18 @@ class Safety:
         """The motor goes on."""
         self._on_at_us = self._driven_us
         self._caught = self._risen = False
+        self._most_ma = _OVER_CURRENT_MA
+        self._least_ma = _NO_CURRENT_MA
         self._supply_least_mv = self._sense.supply_mv * (100 - _DIP_PCT) // 100
+        self._judge(faults.UNCOMMANDED_MOTION, False)
 
     def motor_stopped(self):
         """The motor went off: what is only judged while it runs has no lasting cause any more."""
         sense = self._sense
         self._off_us = 0
         self._risen = True
+        self._most_ma = ASLEEP_MA
+        self._least_ma = 0
         # In a soft start the tach may not know yet that the motor turns; the back-EMF does.
         self._coasting_opm = sense.rate_opm if sense.rate_opm > sense.emf_opm else sense.emf_opm
         for code in _ENDS_WITH_MOTOR:
@@ -372,10 +387,10 @@ class Safety:
 
     def _check_supply(self, motor_on):
         mv = self._sense.supply_mv
-        if mv < self._supply_limit_mv:
+        if self.limiters & faults.LIMIT_BATTERY:
+            self._limit(faults.LIMIT_BATTERY, mv <= self._supply_limit_mv + _BATTERY_HYSTERESIS_MV)
+        elif mv < self._supply_limit_mv:
             self._limit(faults.LIMIT_BATTERY, True)
-        elif mv > self._supply_limit_mv + _BATTERY_HYSTERESIS_MV:
-            self._limit(faults.LIMIT_BATTERY, False)
         off = self._sense.reference - HALF_RAIL
         wrong = off > _REFERENCE_OFF or off < -_REFERENCE_OFF
         high = mv > self._supply_high_mv
@@ -391,28 +406,22 @@ class Safety:
             if self._driven_us - self._on_at_us < START_US or self._causes[faults.SUPPLY_DIP]:
                 self._judge(faults.SUPPLY_DIP, dips)
 
-    def _check_tach(self):
-        """The tach of the driven motor against its back-EMF, in mV."""
+    def _apart(self):
+        """Whether tach and back-EMF of the driven motor differ by more than motors do, in mV."""
         sense = self._sense
-        rate = sense.rate_opm
-        apart = False
-        if sense.current_ma >= DRIVEN_MA and self._drive.demand_opm >= STALL_DEMAND_OPM:
-            amps = sense.current_ma
-            emf_mv = self._ke_uvs * sense.emf_opm // OPM_PER_MV_UVS
-            case_dc = sense.temperatures_dc[MOTOR]
-            if case_dc != INVALID:  # the winding is as warm as the case at least
-                emf_mv -= self._r_mohm * (case_dc - COLD_DC) // 1000 * COPPER_PPM_DC // 1000 * amps // 1000
-            tach_mv = self._ke_uvs * rate // OPM_PER_MV_UVS
-            most_mv = MOST_KE_UVS * rate // OPM_PER_MV_UVS
-            high_mv = tach_mv + tach_mv // 7
-            if high_mv > most_mv:
-                high_mv = most_mv
-            apart = (
-                emf_mv > high_mv + amps * HOTTER_MOHM // 1000 + OFF_MV
-                or emf_mv < tach_mv - (tach_mv >> 2) - amps * COLDER_MOHM // 1000 - OFF_MV
-            )
-        if apart or self._timed:
-            self._judge(faults.RATE_MISMATCH, apart)
+        amps = sense.current_ma
+        if amps < DRIVEN_MA or self._drive.demand_opm < STALL_DEMAND_OPM:
+            return False
+        ke = self._ke_uvs
+        emf_mv = ke * sense.emf_opm // OPM_PER_MV_UVS
+        case_dc = sense.temperatures_dc[MOTOR]
+        if case_dc != INVALID:  # the winding is as warm as the case at least
+            emf_mv -= self._r_mohm * (case_dc - COLD_DC) // 1000 * COPPER_PPM_DC // 1000 * amps // 1000
+        tach_mv = ke * sense.rate_opm // OPM_PER_MV_UVS
+        if emf_mv < tach_mv - (tach_mv >> 2) - amps * COLDER_MOHM // 1000 - OFF_MV:
+            return True
+        most_mv = self._most_ke_uvs * sense.rate_opm // OPM_PER_MV_UVS
+        return emf_mv > most_mv + amps * HOTTER_MOHM // 1000 + OFF_MV
 
     def _limit(self, limiter, on):
         limiters = self.limiters | limiter if on else self.limiters & ~limiter

@@ -4,6 +4,7 @@ import json
 
 from massager import (
     areas,
+    authority,
     cues,
     errors,
     events,
@@ -19,11 +20,17 @@ from massager import (
 PAGE = 400  # characters after which a page is full, which keeps a reply within the tick, …
 PAGE_MAX = 900  # … and beyond which the last item waits for the next page
 
-_WHEN = {0: None, settings.RAISED: "raised", settings.LOWERED: "lowered", settings.WEAKENS: "changed"}
+_WHEN = {
+    settings.NEVER: None,
+    settings.RAISED: "raised",
+    settings.LOWERED: "lowered",
+    settings.EITHER: "changed",
+    settings.LIMIT: "raised_or_zero",
+}
 
 
 def _setting(row):
-    name, kind, unit, low, high, default, flags, doc = row
+    name, kind, unit, low, high, default, needs, weakens, doc = row
     if kind == "bool":
         low, high, default = False, True, bool(default)
     return {
@@ -34,10 +41,12 @@ def _setting(row):
         "max": high,
         "default": default,
         "doc": doc,
-        "weakens": bool(flags & settings.WEAKENS),
-        "weakens_when": _WHEN[flags & settings.WEAKENS],
-        "confirm": bool(flags & settings.CONFIRM),
-        "local": bool(flags & settings.LOCAL),
+        "weakens": weakens != settings.NEVER,
+        "weakens_when": _WHEN[weakens],
+        "confirm": needs in (authority.IDLE_REMOTE, authority.PRESS)
+        or bool(weakens and needs != authority.BUTTONS),
+        "local": needs == authority.BUTTONS,
+        "authority": authority.name(needs),
     }
 
 
@@ -77,7 +86,7 @@ def _value_doc(row):
 
 
 def _method(row):
-    return {"name": row[0], "params": row[2], "doc": row[3]}
+    return {"name": row[0], "params": row[2], "doc": row[4], "authority": authority.name(row[3])}
 
 
 def _error(row):
@@ -120,6 +129,7 @@ SECTIONS: dict = {
     "areas": (areas.AREAS, _area),
     "patterns": (program.PATTERNS, _value_doc),
     "programs": (library.BUILT_IN, None),  # described by the library
+    "authorities": (authority.AUTHORITIES, _value_doc),
     "errors": (errors.ERRORS, _error),
     "telemetry": (telemetry.FIELDS, _field),
     "events": (events.EVENTS, _event),

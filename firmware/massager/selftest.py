@@ -8,6 +8,7 @@ between ticks, one at a time. The interlock's step waits a tenth of a second wit
 from micropython import const
 
 from massager import sense as sensing
+from massager import session as sessions
 from massager.buttons import STOP
 from massager.sense import HALF_RAIL, INVALID
 
@@ -20,6 +21,7 @@ RAM_BYTES = const(2_048)
 RISE_US = const(10_000)
 DROP_US = const(150_000)
 STEP_US = const(1_000)
+INTERLOCK_TESTS = const(6)  # the last ones of TESTS: what the interlock's step measures
 PATTERNS = (b"\x55", b"\xaa", b"\x00\xff")
 
 # name, measures, unit, low, high, remedy
@@ -43,7 +45,9 @@ TESTS = (
 
 
 class Selftest:
-    """state: "running", "passed" or "failed"; values: those of TESTS, None while one is pending."""
+    """state: "running", "passed", "failed" or "none"; values: those of TESTS, None while one is pending;
+    blocks: refusal bits, none once a round has passed, and while the next one runs.
+    """
 
     def __init__(self, board, files, sense, content):
         self._board = board
@@ -53,7 +57,18 @@ class Selftest:
         self._steps = (self._ram, self._firmware, self._sensors, self._interlock)
         self.t_ms = None  # uptime at which the round ended
         self._wait_ticks = SETTLE_TICKS
+        self.blocks = sessions.SELFTEST
         self.restart()
+
+    def skip(self):
+        """Test nothing: for maintenance, in which the motor cannot start."""
+        self.state = "none"
+        self.blocks = 0
+
+    def ask(self):
+        """Begin a new round, unless one is under way: that one ends first, however often this is asked."""
+        if self.state != "running":
+            self.restart()
 
     def restart(self):
         """Begin a new round; until it is over the outcome of the last one counts."""
@@ -90,7 +105,8 @@ class Selftest:
             if self._steps[self._at]():
                 self._at += 1
             return False
-        self.state = "failed" if self.failed() else "passed"
+        self.blocks = sessions.SELFTEST if self.failed() else 0
+        self.state = "failed" if self.blocks else "passed"
         self.t_ms = uptime_ms
         return True
 
@@ -140,6 +156,7 @@ class Selftest:
 
     def _interlock(self):
         board = self._board
+        board.stop_seen = False
         board.sample()
         self._put("stop", board.buttons & STOP)
         board.enable_motor(1)
@@ -160,6 +177,10 @@ class Selftest:
         self._put("interlock_stays", board.read_run_req())
         board.enable_motor(0)
         board.forgive_driver()
+        if board.stop_seen:  # pressed meanwhile: what was measured is STOP's work, and is measured again
+            for i in range(len(TESTS) - INTERLOCK_TESTS, len(TESTS)):
+                self.values[i] = None
+            return False
         return True
 
     def _wait_for(self, level, at_most_us):

@@ -17,9 +17,7 @@ INVALID = const(-32_768)  # a temperature whose sensor reads open or shorted
 TACH_COUNT_US = const(40)  # one count of the board's tach
 TACH_TIMEOUT_US = const(250_000)  # no edge for so long: standstill
 TICK_US = const(10_000)
-FIRST_US = const(10_000)  # a reading says nothing about the time before it: a tick's, however late it comes
-LONGEST_US = const(100_000)  # longer ticks count as this
-CLOCK_MASK = const(0x1FFFFFFF)  # of clocks in us: the sum of two is a small integer still
+TICK_MS = const(10)
 # No motor of a massager is so fast, and no voltage so far below zero. Beyond them, with a tach that chatters
 # or a short circuit, products would be no small integers any more: they need heap, and the tick has none.
 MOST_OPM = const(16_000)
@@ -49,12 +47,8 @@ HANDLE = const(2)
 PAD = const(3)
 REFERENCE = const(4)
 ALL_FITTED = const(15)  # bits of the thermistors
-PERIOD_MS = (
-    40,
-    40,
-    80,
-    80,
-)  # of the thermistors in calm ticks; handle and pad, which warm slowly, share a turn
+# Of the thermistors, in ticks of 10 ms; handle and pad, which warm slowly, share a turn.
+PERIOD_MS = (40, 40, 80, 80)
 
 
 def ntc_table(beta_k, pullup_ohm):
@@ -92,8 +86,6 @@ class Sense:
         self.run_req = 0
         self.driver_fault = False
         self.jumped_ms = array("h", [0] * 4)
-        self._jumped_us = array("i", [0] * 4)  # when that began
-        self._now_us = 0
         self._supply_acc = 0
         self._current_acc = 0
         self._since_edge_us = TACH_TIMEOUT_US
@@ -124,13 +116,8 @@ class Sense:
     def update(self, board, voltage_mv, period_us=TICK_US):
         """Convert the board's latest sample.
 
-        voltage_mv: what the drive applied during the last tick; period_us: how long that was.
+        voltage_mv: what the drive applied during the last tick; period_us: how long that was, 0…2^29.
         """
-        if period_us > LONGEST_US:
-            period_us = LONGEST_US
-        elif period_us < 0:
-            period_us = 0
-        self._now_us = (self._now_us + period_us) & CLOCK_MASK
         self.run_req = board.run_req
         self.driver_fault = board.driver_fault
         fast = (board.adc_current >> 4) * self._ma_full >> 12
@@ -147,7 +134,7 @@ class Sense:
         if channel == REFERENCE:
             self.reference = board.adc_mux
         else:
-            self._update_temperature(channel, board.adc_mux)
+            self._update_temperature(channel, board.adc_mux, period_us)
         emf_mv = voltage_mv - self._r * fast // 1000
         emf = (emf_mv if emf_mv > LEAST_MV else LEAST_MV) * OPM_PER_MV_UVS // self._ke
         if emf > MOST_OPM:
@@ -191,7 +178,7 @@ class Sense:
             below = above
         return 100
 
-    def _update_temperature(self, channel, reading):
+    def _update_temperature(self, channel, reading, period_us):
         if not self.fitted >> channel & 1:
             return
         temperatures = self.temperatures_dc
@@ -215,20 +202,19 @@ class Sense:
             temperatures[channel] = old + ((value - old) >> 2)
             self.jumped_ms[channel] = 0
         else:
-            self._jump(channel, value)
+            self._jump(channel, value, period_us)
 
     def _forget(self, channel):
         self.temperatures_dc[channel] = INVALID
         self.jumped_ms[channel] = 0
 
-    def _jump(self, channel, value):
-        if not self.jumped_ms[channel]:
-            self._jumped_us[channel] = self._now_us - FIRST_US
-        lasts_ms = ((self._now_us - self._jumped_us[channel]) & CLOCK_MASK) // 1000
+    def _jump(self, channel, value, period_us):
+        """A reading far from the value kept; the first one says nothing about the time before it."""
+        lasts_ms = self.jumped_ms[channel]
+        lasts_ms += period_us // 1000 * PERIOD_MS[channel] // TICK_MS if lasts_ms else TICK_MS
         if lasts_ms > JUMP_MS:
             self.temperatures_dc[channel] = value
             lasts_ms = JUMP_MS
-            self._jumped_us[channel] = self._now_us - 1000 * JUMP_MS
         self.jumped_ms[channel] = lasts_ms
 
     def _update_tach(self, periods, count, period_us):
@@ -241,6 +227,10 @@ class Sense:
         if since >= TACH_TIMEOUT_US:
             self.rate_opm = 0
             return
-        self._since_edge_us = since = since + period_us
-        if since and self.rate_opm > 60_000_000 // (since * self._ppr):
-            self.rate_opm = 60_000_000 // (since * self._ppr)
+        since += period_us
+        if since > TACH_TIMEOUT_US:
+            since = TACH_TIMEOUT_US
+        self._since_edge_us = since
+        most = 60_000_000 // (since * self._ppr) if since else MOST_OPM
+        if self.rate_opm > most:
+            self.rate_opm = most

@@ -64,6 +64,8 @@ REST_DUE = const(2048)
 DOSE_USED_UP = const(4096)
 NOT_ACKNOWLEDGED = const(8192)
 PROGRAM_INVALID = const(16384)
+SUSPENDED = const(32768)
+RESTARTING = const(65536)
 
 # bit, name, remedy
 REFUSALS = (
@@ -94,6 +96,12 @@ REFUSALS = (
         "program_invalid",
         "The program does not fit the settings, or its file is damaged: `knead program list`.",
     ),
+    (
+        SUSPENDED,
+        "permission_suspended",
+        "STOP, a fault or a pause at the device came last: hold MODE on it for 3 s to let hosts start again.",
+    ),
+    (RESTARTING, "restarting", "The device restarts: try again in a few seconds."),
 )
 
 DAY_LIMIT = const(1)
@@ -130,16 +138,18 @@ ORIGINS = (None, "button", "remote")
 class Session:
     """State machine IDLE → RUNNING ⇄ PAUSED → ENDING → IDLE; `reason` says why it last ended.
 
-    blocks: refusal bits that others set (panel, store, self-test, maintenance); selected: the program that
-    the start button plays, None: a plain session; motor_on: whether the drive may turn the motor in this
-    tick; play: where in its program, and on which area, the session is; cue: number of a cue that is due,
+    blockers: whose `blocks` are refusal bits: panel, self-test; selected: the program that the start button
+    plays, None: a plain session; motor_on: whether the drive may turn the motor in this tick; went_off: it
+    might not since the last tick, if only for a moment, taken by the app; play: where in its program, and on
+    which area, the session is; cue: number of a cue that is due,
     taken by the app; warnings: bits of the latest start.
     For the journal: ended counts the sessions that are over, with top_level, started_by, ran_ms and reason of
     the latest one; refused has the refusal bits of the latest start that was refused, by refused_to.
     """
 
-    def __init__(self, settings, drive, safety, dose, event_log):
+    def __init__(self, settings, permission, drive, safety, dose, event_log):
         self._settings = settings
+        self._permission = permission
         self._drive = drive
         self._safety = safety
         self._dose = dose
@@ -148,10 +158,11 @@ class Session:
         self.reason = NO_REASON
         self.origin = NO_ORIGIN
         self.level = 0
-        self.blocks = 0
+        self.blockers: tuple = ()
         self.selected = None
         self.play = Play()
         self.motor_on = False
+        self.went_off = False
         self.cue = 0
         self.warnings = 0
         self.elapsed_ms = self.run_ms = self.ran_ms = 0
@@ -170,9 +181,18 @@ class Session:
         """Whether a session is under way, paused or not."""
         return self.state != IDLE and self.state != MAINTENANCE
 
+    def blocks(self):
+        """What stands against any motor time now, as refusal bits."""
+        bits = SETTINGS_INVALID if self._settings.invalid else 0
+        for blocker in self.blockers:
+            bits |= blocker.blocks
+        return bits
+
     def refusals(self, origin, program=None, shift=0, run_ms=0, area=0):
         """All reasons at once why such a start by `origin` is refused now, as bits."""
-        bits = self.blocks
+        bits = self.blocks()
+        if self.state == MAINTENANCE:
+            bits |= IN_MAINTENANCE
         safety = self._safety
         settings = self._settings
         if safety.fault:
@@ -186,6 +206,8 @@ class Session:
                 bits |= REMOTE_DISABLED
             if not settings["acknowledged"]:
                 bits |= NOT_ACKNOWLEDGED
+            if self._permission.suspended:
+                bits |= SUSPENDED
         if self.active():
             bits |= RUNNING_ALREADY
         if program and program.misfit(
@@ -193,6 +215,10 @@ class Session:
         ):
             bits |= PROGRAM_INVALID
         return bits | self._dose.refusals(program, run_ms, area)
+
+    def refuse(self, origin):
+        """Refuse a start for what needs no look at it; the refusal bits, 0 when it may be looked at."""
+        return 0 if self._granted(self.refusals(origin), origin) else self.refused
 
     def start(self, level, run_ms, origin, area=0):
         """Begin with a soft start and rise to `level`.
@@ -275,7 +301,7 @@ class Session:
 
     def resume(self):
         """PAUSED → RUNNING with a new soft start; False in any other state, or refused by a block."""
-        if self.state != PAUSED or self.blocks or self._safety.fault:
+        if self.state != PAUSED or self.blocks() or self._safety.fault:
             return False
         self._run()
         return True
@@ -464,6 +490,7 @@ class Session:
 
     def _motor_off(self):
         self.motor_on = False
+        self.went_off = True
         self._drive.halt()
         self._safety.motor_stopped()
 

@@ -8,20 +8,32 @@ import json
 
 from micropython import const
 
-RAISED = const(1)  # weakens a protection when it is raised (switched on) …
-LOWERED = const(8)  # … or lowered (switched off); both: in a way that depends on the rest
-WEAKENS = const(9)  # either
-LOCAL = const(2)  # a host may take it back to its default, only the device's own buttons may set it
-IDLE_ONLY = const(4)  # a session that runs was granted under it, or its motor is driven by it
-# What a protection measures by: wrong, every threshold behind it is wrong and nothing else would notice. A
-# host's change that weakens wants a press at the device. (A limit that can be raised stays in its own range.)
-CONFIRM = const(16)
+from massager.authority import BUTTONS, FREE, IDLE, IDLE_REMOTE, PRESS
 
-# name, type, unit, min, max, default, flags, meaning
-TABLE = (
-    ("min_level", "int", "level", 1, 11, 1, IDLE_ONLY, "Lowest level that can be chosen."),
-    ("max_level", "int", "level", 1, 11, 11, RAISED | IDLE_ONLY, "Highest level that can be chosen."),
-    ("default_level", "int", "level", 1, 11, 1, 0, "Level that a start by button rises to."),
+# which change of a setting weakens a protection; the authority for that is PRESS, whatever the row's own is
+NEVER = const(0)
+RAISED = const(1)
+LOWERED = const(2)
+EITHER = const(3)  # in a way that depends on the rest
+LIMIT = const(4)  # raised, or taken away by 0
+
+# The columns of TABLE.
+NAME = const(0)
+TYPE = const(1)
+UNIT = const(2)
+LEAST = const(3)
+MOST = const(4)
+DEFAULT = const(5)
+AUTHORITY = const(6)
+WEAKENS = const(7)
+MEANING = const(8)
+
+# A host alone may lengthen rests and tighten the limits of the dose, which only holds back. PRESS in both
+# directions: what a protection measures by, and what the rate of a level depends on; wrong, nothing notices.
+TABLE: tuple = (
+    ("min_level", "int", "level", 1, 11, 1, IDLE_REMOTE, RAISED, "Lowest level that can be chosen."),
+    ("max_level", "int", "level", 1, 11, 11, IDLE_REMOTE, RAISED, "Highest level that can be chosen."),
+    ("default_level", "int", "level", 1, 11, 1, IDLE_REMOTE, NEVER, "Level that a start by button rises to."),
     (
         "session_limit_s",
         "int",
@@ -29,11 +41,12 @@ TABLE = (
         300,
         900,
         600,
-        RAISED | IDLE_ONLY,
+        IDLE_REMOTE,
+        RAISED,
         "Longest session; 900 s cannot be exceeded.",
     ),
-    ("slew_s", "int", "s", 1, 10, 2, LOWERED, "Least time for a change by one level."),
-    ("area_s", "int", "s", 30, 180, 90, 0, "Time after which the cue says: move on."),
+    ("slew_s", "int", "s", 1, 10, 2, IDLE_REMOTE, LOWERED, "Least time for a change by one level."),
+    ("area_s", "int", "s", 30, 180, 90, FREE, NEVER, "Time after which the cue says: move on."),
     (
         "host_timeout_s",
         "int",
@@ -41,6 +54,7 @@ TABLE = (
         1,
         30,
         3,
+        IDLE,
         RAISED,
         "A remote session ends after this silence of the host.",
     ),
@@ -51,7 +65,8 @@ TABLE = (
         0,
         1,
         0,
-        RAISED | LOCAL,
+        BUTTONS,
+        RAISED,
         "A host may start sessions. Hold MODE 3 s to change.",
     ),
     (
@@ -61,13 +76,34 @@ TABLE = (
         0,
         1,
         0,
-        RAISED | LOCAL,
-        "Somebody at the device has read the guidance. Hold MODE 3 s.",
+        BUTTONS,
+        RAISED,
+        "The guidance has been read at the device. Hold MODE 3 s.",
     ),
-    ("rest_s", "int", "s", 0, 3600, 0, 0, "Rest that is due after a session of full length; 0 = none."),
-    ("day_limit_min", "int", "min", 0, 240, 0, 0, "Most motor time a day; 0 = no limit."),
-    ("area_limit_min", "int", "min", 0, 120, 0, 0, "Most motor time a day on one area; 0 = no limit."),
-    ("buzzer", "bool", "", 0, 1, 1, 0, "Beeps with cues; LED and motor dip remain without."),
+    (
+        "rest_s",
+        "int",
+        "s",
+        0,
+        3600,
+        0,
+        IDLE,
+        LOWERED,
+        "Rest that is due after a session of full length; 0 = none.",
+    ),
+    ("day_limit_min", "int", "min", 0, 240, 0, IDLE, LIMIT, "Most motor time a day; 0 = no limit."),
+    (
+        "area_limit_min",
+        "int",
+        "min",
+        0,
+        120,
+        0,
+        IDLE,
+        LIMIT,
+        "Most motor time a day on one area; 0 = no limit.",
+    ),
+    ("buzzer", "bool", "", 0, 1, 1, FREE, NEVER, "Beeps with cues; LED and motor dip remain without."),
     (
         "current_limit_ma",
         "int",
@@ -75,22 +111,24 @@ TABLE = (
         500,
         2400,
         2000,
+        PRESS,
         RAISED,
         "Motor current at which the drive holds back.",
     ),
+    ("battery_cells", "int", "", 0, 4, 3, PRESS, EITHER, "Li-ion cells in series; 0 = mains adapter, 12 V."),
+    ("motor_r_mohm", "int", "mohm", 200, 20000, 2180, PRESS, EITHER, "Winding resistance at 25 C."),
+    ("motor_ke_uvs", "int", "uV*s/rad", 1000, 60000, 11000, PRESS, EITHER, "Back-EMF constant."),
     (
-        "battery_cells",
+        "motor_no_load_ma",
         "int",
-        "",
+        "mA",
         0,
-        4,
-        3,
-        WEAKENS | CONFIRM | IDLE_ONLY,
-        "Li-ion cells in series; 0 = mains adapter, 12 V.",
+        1000,
+        200,
+        PRESS,
+        EITHER,
+        "Current of the running motor without load.",
     ),
-    ("motor_r_mohm", "int", "mohm", 200, 20000, 2180, IDLE_ONLY, "Winding resistance at 25 C."),
-    ("motor_ke_uvs", "int", "uV*s/rad", 1000, 60000, 11000, IDLE_ONLY, "Back-EMF constant."),
-    ("motor_no_load_ma", "int", "mA", 0, 1000, 200, IDLE_ONLY, "Current of the running motor without load."),
     (
         "tach_ppr",
         "int",
@@ -98,59 +136,15 @@ TABLE = (
         0,
         8,
         1,
-        IDLE_ONLY,
+        PRESS,
+        EITHER,
         "Tach pulses a revolution; 0 = none, the rate is estimated.",
     ),
-    (
-        "isense_mv_per_a",
-        "int",
-        "mV/A",
-        100,
-        5000,
-        1120,
-        RAISED | CONFIRM | IDLE_ONLY,
-        "Gain of the current sense.",
-    ),
-    (
-        "supply_ratio_milli",
-        "int",
-        "1/1000",
-        1000,
-        15000,
-        5700,
-        WEAKENS | CONFIRM | IDLE_ONLY,
-        "Divider of the supply sense.",
-    ),
-    (
-        "ntc_beta_k",
-        "int",
-        "K",
-        2500,
-        5000,
-        3950,
-        RAISED | CONFIRM | IDLE_ONLY,
-        "Beta of the 10 k thermistors.",
-    ),
-    (
-        "ntc_pullup_ohm",
-        "int",
-        "ohm",
-        1000,
-        100000,
-        10000,
-        RAISED | CONFIRM | IDLE_ONLY,
-        "Their pull-up to 3.3 V.",
-    ),
-    (
-        "pad_sensor",
-        "bool",
-        "",
-        0,
-        1,
-        1,
-        LOWERED | CONFIRM | IDLE_ONLY,
-        "Watch the pad's thermistor; off: it has none.",
-    ),
+    ("isense_mv_per_a", "int", "mV/A", 100, 5000, 1120, PRESS, RAISED, "Gain of the current sense."),
+    ("supply_ratio_milli", "int", "1/1000", 1000, 15000, 5700, PRESS, EITHER, "Divider of the supply sense."),
+    ("ntc_beta_k", "int", "K", 2500, 5000, 3950, PRESS, RAISED, "Beta of the 10 k thermistors."),
+    ("ntc_pullup_ohm", "int", "ohm", 1000, 100000, 10000, PRESS, RAISED, "Their pull-up to 3.3 V."),
+    ("pad_sensor", "bool", "", 0, 1, 1, IDLE, LOWERED, "Watch the pad's thermistor; off: it has none."),
     (
         "drive_comp_pct",
         "int",
@@ -158,14 +152,15 @@ TABLE = (
         0,
         90,
         70,
-        IDLE_ONLY,
+        PRESS,
+        EITHER,
         "Share of the winding's drop under load that is given back.",
     ),
-    ("drive_kp", "int", "mV/kopm", 0, 10000, 3000, IDLE_ONLY, "Rate loop: proportional gain."),
-    ("drive_ki", "int", "mV/s/kopm", 0, 40000, 10000, IDLE_ONLY, "Rate loop: integral gain."),
+    ("drive_kp", "int", "mV/kopm", 0, 10000, 3000, PRESS, EITHER, "Rate loop: proportional gain."),
+    ("drive_ki", "int", "mV/s/kopm", 0, 40000, 10000, PRESS, EITHER, "Rate loop: integral gain."),
 )
 
-ROWS = {row[0]: row for row in TABLE}
+ROWS = {row[NAME]: row for row in TABLE}
 
 UNKNOWN_MAX = const(32)  # settings of another firmware that are kept,
 UNKNOWN_ROOM = const(80)  # and characters of each
@@ -174,9 +169,7 @@ OK = const(0)
 UNKNOWN = const(1)
 WRONG_TYPE = const(2)
 OUT_OF_RANGE = const(3)
-LOCAL_ONLY = const(4)
-CONFLICT = const(5)
-BUSY = const(6)
+CONFLICT = const(4)
 
 
 def check(name, value):
@@ -184,11 +177,11 @@ def check(name, value):
     row = ROWS.get(name)
     if row is None:
         return UNKNOWN
-    if row[1] == "bool":
+    if row[TYPE] == "bool":
         return OK if isinstance(value, bool) else WRONG_TYPE
     if isinstance(value, bool) or not isinstance(value, int):
         return WRONG_TYPE
-    return OK if row[3] <= value <= row[4] else OUT_OF_RANGE
+    return OK if row[LEAST] <= value <= row[MOST] else OUT_OF_RANGE
 
 
 def conflict(values):
@@ -204,20 +197,21 @@ class Settings:
     """Values in force, as attributes-by-name in `values`, with what is saved and what was rejected.
 
     rejected: names whose stored value was not valid (the default is in force), or ["record"] when no
-    stored record was readable although there was one; emptied by a successful save. `version` counts
-    changes, so that users of a value know when to look again.
+    stored record was readable although there was one; emptied by a successful save.
+    invalid: what is in force is not what was saved, until a host saves it: no session starts.
     """
 
     def __init__(self):
-        self.values = {row[0]: _default(row) for row in TABLE}
+        self.values = {row[NAME]: _default(row) for row in TABLE}
         self.saved = dict(self.values)
         self.unknown = {}
         self.rejected = []
+        self.invalid = False
 
     def __getitem__(self, name):
         return self.values[name]
 
-    def load(self, record):
+    def load(self, record, damaged=False):
         """Take a stored record over: valid known keys count, unknown ones stay, missing ones get defaults.
 
         Returns how many unknown ones could not stay.
@@ -240,21 +234,13 @@ class Settings:
             for name in ("min_level", "default_level", "max_level"):
                 self.values[name] = _default(ROWS[name])
         self.saved = dict(self.values)
+        self.invalid = damaged or bool(self.rejected)
         return dropped
 
-    def check_all(self, changes, local=False, motor_on=False):
-        """List of (name, error) for a set of changes; empty when all of them can be taken together."""
-        errors = []
-        for name in changes:
-            error = check(name, changes[name])
-            if error == OK:
-                flags = ROWS[name][6]
-                if flags & LOCAL and not local and changes[name] != _default(ROWS[name]):
-                    error = LOCAL_ONLY
-                elif flags & IDLE_ONLY and motor_on:
-                    error = BUSY
-            if error:
-                errors.append((name, error))
+    def check_all(self, changes):
+        """List of (name, error) for a set of changes; empty when all of them make sense together."""
+        errors = [(name, check(name, changes[name])) for name in changes]
+        errors = [error for error in errors if error[1]]
         if not errors:
             merged = dict(self.values)
             merged.update(changes)
@@ -263,27 +249,18 @@ class Settings:
                 errors.append((name, CONFLICT))
         return errors
 
-    def weakened(self, changes, flag=WEAKENS):
-        """Names of the changes that weaken a protection against what is in force; of settings with `flag`."""
-        names = []
-        for name in changes:
-            flags = ROWS[name][6]
-            value = self.values[name]
-            if flags & flag and (
-                (flags & RAISED and changes[name] > value) or (flags & LOWERED and changes[name] < value)
-            ):
-                names.append(name)
-        return names
-
-    def set(self, changes, local=False, motor_on=False):
-        """Change values in RAM, all or none. Returns the errors as `check_all` does."""
-        errors = self.check_all(changes, local, motor_on)
-        if not errors:
-            self.take(changes)
-        return errors
+    def authority(self, name, value):
+        """What a host needs to set a valid value; FREE for the one in force, PRESS to weaken a protection."""
+        row = ROWS[name]
+        before = self.values[name]
+        if value == before:
+            return FREE
+        if row[AUTHORITY] == BUTTONS:
+            return FREE if value == _default(row) else BUTTONS
+        return PRESS if _weakens(row[WEAKENS], before, value) else row[AUTHORITY]
 
     def take(self, changes):
-        """Change values in RAM, after `check_all` had nothing against it."""
+        """Change values in RAM; they have been checked."""
         self.values.update(changes)
 
     def record(self, values):
@@ -293,13 +270,14 @@ class Settings:
         return record
 
     def mark_saved(self, values):
-        """Tell that the record of `values` is on flash now."""
+        """Note that the record of `values` is on flash now."""
         self.saved = dict(values)
         self.rejected = []
+        self.invalid = False
 
     def unsaved(self):
         """Names whose value differs from the saved one, in table order."""
-        return [row[0] for row in TABLE if self.values[row[0]] != self.saved[row[0]]]
+        return [row[NAME] for row in TABLE if self.values[row[NAME]] != self.saved[row[NAME]]]
 
     def defaults(self, names=None):
         """Defaults of the named settings (all when None) as a dict of changes."""
@@ -316,4 +294,10 @@ def _can_stay(name, value):
 
 
 def _default(row):
-    return bool(row[5]) if row[1] == "bool" else row[5]
+    return bool(row[DEFAULT]) if row[TYPE] == "bool" else row[DEFAULT]
+
+
+def _weakens(when, before, after):
+    if when == LIMIT:
+        return before and (not after or after > before)
+    return after > before if when == RAISED else after < before if when == LOWERED else when == EITHER

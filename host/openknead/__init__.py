@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from openknead.device import Device, connect
     from openknead.dose import Today
     from openknead.errors import (
+        ConfirmLater,
         ConfirmNeeded,
         DeviceError,
         DeviceRestarted,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         NotConfirmed,
         NotOffered,
         OpenKneadError,
+        PermissionSuspended,
         PortBusy,
         PortError,
         ProtocolMismatch,
@@ -40,11 +42,22 @@ if TYPE_CHECKING:
     )
     from openknead.feed import Feed
     from openknead.journal import Record
-    from openknead.model import Event, Fault, Hello, Sample, SessionEnd, SessionState, Setting, Status
+    from openknead.model import (
+        Event,
+        Fault,
+        Hello,
+        Question,
+        Sample,
+        SessionEnd,
+        SessionState,
+        Setting,
+        Status,
+    )
     from openknead.selftest import SelftestCase, SelftestReport
     from openknead.virtual import virtual_board
 
 _HOME = {
+    "ConfirmLater": "errors",
     "ConfirmNeeded": "errors",
     "Device": "device",
     "DeviceError": "errors",
@@ -59,9 +72,11 @@ _HOME = {
     "NotConfirmed": "errors",
     "NotOffered": "errors",
     "OpenKneadError": "errors",
+    "PermissionSuspended": "errors",
     "PortBusy": "errors",
     "PortError": "errors",
     "ProtocolMismatch": "errors",
+    "Question": "model",
     "Record": "journal",
     "Refused": "errors",
     "Sample": "model",
@@ -79,6 +94,7 @@ _HOME = {
 }
 
 __all__ = [
+    "ConfirmLater",
     "ConfirmNeeded",
     "Device",
     "DeviceError",
@@ -93,9 +109,11 @@ __all__ = [
     "NotConfirmed",
     "NotOffered",
     "OpenKneadError",
+    "PermissionSuspended",
     "PortBusy",
     "PortError",
     "ProtocolMismatch",
+    "Question",
     "Record",
     "Refused",
     "Sample",

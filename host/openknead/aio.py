@@ -318,7 +318,7 @@ class Device:
 
         waiting: called in the event loop. Cancelled while it waits, it takes its question back.
         """
-        return await self._change(self._device.set, values, waiting)
+        return await self._change(self._device.set, waiting, values)
 
     async def save(self) -> int:
         """Write the settings to flash (only while the motor is off); the record's sequence number."""
@@ -326,13 +326,11 @@ class Device:
 
     async def reset(self, names: Iterable[str] | None = None, *, waiting: Waiting | None = None) -> list[str]:
         """Take settings (None: all) back to their defaults, in RAM; the names that changed. As `set`."""
-        return await self._change(self._device.reset, names, waiting)
+        return await self._change(self._device.reset, waiting, names)
 
-    async def _change(
-        self, change: Callable[..., list[str]], what: object, waiting: Waiting | None
-    ) -> list[str]:
+    async def _change(self, change: Callable[..., T], waiting: Waiting | None, *what: object) -> T:
         try:
-            return await self._ask(change, what, waiting=_in_this_loop(waiting))
+            return await self._ask(change, *what, waiting=_in_this_loop(waiting))
         except asyncio.CancelledError:
             if waiting:
                 with suppress(OpenKneadError):
@@ -378,9 +376,12 @@ class Device:
 
     # -- care --------------------------------------------------------------------------------------
 
-    async def clear_fault(self) -> str | None:
-        """Clear the latched fault; its name, None when there was none. Raises CauseLasts."""
-        return await self._ask(self._device.clear_fault)
+    async def clear_fault(self, *, waiting: Waiting | None = None) -> str | None:
+        """Clear the fault that is shown; its name, None when there was none. Raises CauseLasts.
+
+        waiting: as in `set`.
+        """
+        return await self._change(self._device.clear_fault, waiting)
 
     async def selftest(
         self,

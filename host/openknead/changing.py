@@ -1,11 +1,11 @@
-"""Changing settings: all of them or none, however many, and with a press at the device where it wants one."""
+"""Changes that may need a press at the device: settings, all of them or none, and the clearing of a fault."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from openknead.errors import ConfirmNeeded, NotConfirmed, OpenKneadError
 from openknead.framing import REQUEST_LIMIT, encode
@@ -16,29 +16,38 @@ if TYPE_CHECKING:
     from openknead.feed import Feed
 
 Value = int | bool
-Waiting = Callable[[Sequence[str], float], None]  # (names that want a press, seconds left)
+Waiting = Callable[[Sequence[str], float], None]  # (names that need a press, seconds left)
+T = TypeVar("T")
 POLL_S = 0.2
 ID_MAX = (1 << 30) - 1  # the longest that a request may carry
 
 ENDED = {
     "refused": "another button than MODE was pressed",
-    "expired": "nobody pressed MODE in time",
+    "expired": "MODE was not pressed in time",
     "replaced": "another request about settings came between",
     "cancelled": "a session, a fault or a restart came between",
-    "unknown": "the device did not tell what became of it",
+    "unknown": "the device did not report what became of it",
 }
 
 
 def change(device: Device, values: Mapping[str, Value], waiting: Waiting | None = None) -> list[str]:
     """Change settings in the device's RAM; see `Device.set`."""
+    return agreed(device, lambda: _send(device, values), list(values), waiting)
+
+
+def agreed(device: Device, request: Callable[[], T], done: T, waiting: Waiting | None) -> T:
+    """Make a request, and wait for MODE if it needs that: its result, or `done` after a press.
+
+    Without `waiting` ConfirmNeeded is raised instead. Raises NotConfirmed, LinkLost, DeviceRestarted.
+    """
     if waiting is None:
-        return _send(device, values)
+        return request()
     with device.feed() as feed:  # before the question, or its answer may be missed
         try:
-            return _send(device, values)
+            return request()
         except ConfirmNeeded as needed:
             _await(device, feed, needed, waiting)
-            return list(values)
+            return done
 
 
 def _send(device: Device, values: Mapping[str, Value]) -> list[str]:
@@ -74,14 +83,19 @@ def _answers(event: Event, needed: ConfirmNeeded) -> bool:
 
 
 def _await(device: Device, feed: Feed, needed: ConfirmNeeded, waiting: Waiting) -> None:
-    """Until the device tells what became of its question. Raises NotConfirmed, LinkLost, DeviceRestarted."""
+    """Until the device reports what became of its question. Raises NotConfirmed, LinkLost, DeviceRestarted.
+
+    `waiting` is first called when the device takes an answer: earlier presses mean something else to it.
+    """
     names = [str(name) for name in needed.data.get("names", ())]
-    within_s = float(needed.data.get("within_s", 0))
-    end = time.monotonic() + within_s
+    began = time.monotonic()
+    ready = began + float(needed.data.get("after_s", 0))
+    end = began + float(needed.data.get("within_s", 0))
     outcome = "unknown"
     try:
-        while (left := end - time.monotonic()) > -device.timeout:  # it tells by itself when time is up
-            waiting(names, max(left, 0.0))
+        while (left := end - time.monotonic()) > -device.timeout:  # it reports by itself when time is up
+            if time.monotonic() >= ready:
+                waiting(names, max(left, 0.0))
             item = feed.get(POLL_S)
             if isinstance(item, Event) and _answers(item, needed):
                 outcome = item.value

@@ -429,9 +429,10 @@ class Device(Closing):
     def set(self, values: Mapping[str, int | bool], *, waiting: Waiting | None = None) -> list[str]:
         """Change settings in RAM, all or none, however many; the names that changed. Raises SettingError.
 
-        Some changes want a press of MODE at the device: then ConfirmNeeded is raised, or, with `waiting`, the
-        press is waited for, while `waiting` is called with their names and the seconds left a few times a
-        second; NotConfirmed when it stays away.
+        Changes that weaken a protection, and others without the device's permission, need a press of MODE:
+        then ConfirmNeeded is raised, or, with `waiting`, the press is awaited, while `waiting` is called with
+        their names and the seconds left a few times a second; NotConfirmed when it does not come,
+        ConfirmLater when the device does not ask again yet.
         """
         return changing.change(self, values, waiting)
 
@@ -502,9 +503,15 @@ class Device(Closing):
 
     # -- care --------------------------------------------------------------------------------------
 
-    def clear_fault(self) -> str | None:
-        """Clear the latched fault; its name, None when there was none. Raises CauseLasts."""
-        cleared = self._value("fault.clear", "cleared")
+    def clear_fault(self, *, waiting: Waiting | None = None) -> str | None:
+        """Clear the fault that is shown; its name, None when there was none. Raises CauseLasts.
+
+        Others wait behind it, each to be cleared by itself: `status().fault` is the next. A fault that says
+        something is broken needs a press of MODE at the device; `waiting` as in `set`.
+        """
+        fault = self.status().fault if waiting else None
+        name = fault.name if fault else None
+        cleared = changing.agreed(self, lambda: self._value("fault.clear", "cleared"), name, waiting)
         return None if cleared is None else str(cleared)
 
     def selftest(

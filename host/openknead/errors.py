@@ -267,7 +267,18 @@ class SettingError(DeviceError):
 
 
 class ConfirmNeeded(DeviceError):
-    """Somebody at the device has to press MODE (`data`: names, within_s, number); nothing was changed yet."""
+    """MODE must be pressed at the device first; nothing was changed yet.
+
+    `data`: names, after_s (earlier presses are no answer), within_s, number.
+    """
+
+
+class ConfirmLater(DeviceError):
+    """The last question was not answered with yes; the next one may be asked in `data["wait_s"]` seconds."""
+
+
+class PermissionSuspended(DeviceError):
+    """STOP, a fault or a pause at the device (`data["cause"]`) took the permission to start away."""
 
 
 def misfit(place: Mapping[str, Any]) -> str:
@@ -314,12 +325,14 @@ _CLASSES: dict[int, type[DeviceError]] = {
     -32010: Refused,
     -32011: WrongState,
     -32012: MotorRunning,
+    -32013: PermissionSuspended,
     -32020: SettingError,
     -32021: SettingError,
     -32022: SettingError,
     -32023: SettingError,
     -32024: SettingError,
     -32025: ConfirmNeeded,
+    -32026: ConfirmLater,
     -32030: StorageError,
     -32031: StorageError,
     -32040: CauseLasts,

@@ -42,12 +42,31 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A latched fault; `more` counts those that came after the first."""
+    """The latched fault that is shown; `more` counts those that wait behind it."""
 
     code: int
     name: str
     remedy: str
     more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What waits for a press of MODE at the device: names of settings or of a fault; more: names left out."""
+
+    number: int
+    names: tuple[str, ...]
+    more: int
+    left_s: int
+
+    @staticmethod
+    def of(item: object) -> Question | None:
+        if not isinstance(item, Mapping):
+            return None
+        names = tuple(str(name) for name in item.get("names") or ())
+        return Question(
+            int(item.get("number", 0)), names, int(item.get("more", 0)), int(item.get("left_s", 0))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +92,16 @@ class Status:
     origin: str | None  # "button", "remote" or None
     reason: str | None  # why the last session ended
     fault: Fault | None
+    latched: tuple[
+        str, ...
+    ]  # names of the latched faults, the one that is shown first; () from older firmware
     limiters: tuple[str, ...]
     refusals: tuple[str, ...]  # why a start would be refused now
     unsaved: tuple[str, ...]  # the first of them …
     unsaved_more: int  # … and how many more there are
     remote_start: bool
+    suspended: str | None  # what at the device took a host's permission away: "stop", "fault", "pause"
+    question: Question | None  # what waits for a press of MODE
     uptime_ms: int
     tick_worst_us: int
     boot: str | None  # why the device started: "power_on", "reset", "watchdog", "crash", "soft_reset"
@@ -96,10 +120,11 @@ class Status:
             field.name: result.get(field.name, None if "None" in str(field.type) else 0)
             for field in fields(Status)
         }
-        for name in ("limiters", "refusals", "unsaved"):
+        for name in ("latched", "limiters", "refusals", "unsaved"):
             known[name] = tuple(result.get(name) or ())
         known["state"] = str(result.get("state", ""))
         known["remote_start"] = bool(result.get("remote_start"))
+        known["question"] = Question.of(result.get("confirm"))
         known["fault"] = (
             Fault(
                 code=int(fault.get("code", 0)),
@@ -206,9 +231,10 @@ class Event:
 class Setting:
     """A row of the device's settings table.
 
-    weakens_when: which change of it weakens a protection, "raised", "lowered" or "changed" (either); None: no
-    change, or firmware before protocol 1.3, which tells `weakens` alone. confirm: such a change waits for a
-    press at the device. local: only the device's buttons enable it.
+    weakens_when: which change of it weakens a protection, "raised", "lowered", "changed" (either), or
+    "raised_or_zero" (0 takes the limit away); None: no change, or firmware before protocol 1.3, which has
+    `weakens` alone. confirm: a change may wait for a press at the device. local: only the device's buttons
+    enable it. authority: what a change needs that weakens nothing; None before protocol 1.4.
     """
 
     name: str
@@ -222,6 +248,7 @@ class Setting:
     local: bool
     weakens_when: str | None = None
     confirm: bool = False
+    authority: str | None = None
 
     def weakened(self, before: int | bool, after: int | bool) -> bool:
         """Whether this change weakens a protection; away from the default, if the device knows no better."""
@@ -229,6 +256,8 @@ class Setting:
             return False
         if self.weakens_when is None:
             return after != self.default
+        if self.weakens_when == "raised_or_zero":
+            return bool(before) and (not after or after > before)
         return self.weakens_when == "changed" or (after > before) == (self.weakens_when == "raised")
 
     @staticmethod
@@ -245,6 +274,7 @@ class Setting:
             local=bool(item.get("local")),
             weakens_when=item.get("weakens_when"),
             confirm=bool(item.get("confirm")),
+            authority=item.get("authority"),
         )
 
 

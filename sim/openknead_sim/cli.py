@@ -360,7 +360,7 @@ def _serve(
         board.power_on()
         board.run_ms(SETTLE_MS)
         if no_tach and runs:
-            board.rpc("settings.set", values={"tach_ppr": 0})
+            board.agreed("settings.set", values={"tach_ppr": 0})
             board.receive()
     except (NotRunning, RpcError) as e:
         if firmware == "packaged":

@@ -28,6 +28,7 @@ BOUNCE_US = 7_000  # not in step with the firmware's ticks of 10 ms
 FILLER = "/filler"
 FIRMWARE_FILE = "/massager/cues.py"
 SETTINGS_FILES = ("/settings.a", "/settings.b")
+LATCHES_FILES = ("/latches.a", "/latches.b")
 CTRL_C = 3
 
 
@@ -269,6 +270,13 @@ def session_clock(board: VirtualBoard, which: str) -> Mend:
     return _all(mends)
 
 
+def tach_pulses(board: VirtualBoard, pulses: float) -> Mend:
+    """The tach gives so many pulses a turn."""
+    before = board.plant.pulses
+    board.plant.set_pulses(round(pulses))
+    return lambda: board.plant.set_pulses(before)
+
+
 def drive_runaway(board: VirtualBoard, duty: float) -> Mend:
     """The drive asks for this duty as soon as it asks for any."""
 
@@ -327,10 +335,14 @@ def file_changed(board: VirtualBoard, _value: None) -> Mend:
     return partial(_quietly, flash, partial(flash.write_file, FIRMWARE_FILE, content))
 
 
-def settings_corrupt(board: VirtualBoard, _value: None) -> None:
+def records_corrupt(paths: tuple[str, ...]) -> Begin:
     """A bit flips in each of the records."""
+    return lambda board, _value: _flip_bits(board, paths)
+
+
+def _flip_bits(board: VirtualBoard, paths: tuple[str, ...]) -> None:
     flash = board.flash
-    for path in SETTINGS_FILES:
+    for path in paths:
         content = flash.read_file(path) or b"OK1 1 2 0\n{}"
         middle = len(content) // 2
         broken = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]

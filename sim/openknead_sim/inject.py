@@ -108,6 +108,8 @@ TABLE = (
               lambda board, _value: put(board.rig, "nfault_low", True)),
     Injection("tach_cut", "tach", "the tach's wire is cut", "no_rotation, stall",
               lambda board, _value: put(board.rig, "tach_fitted", False)),
+    Injection("tach_pulses", "tach magnet", "the tach gives so many pulses a turn", "rate_mismatch, runaway",
+              failures.tach_pulses, "", 2, 8, default=2.0),
     Injection("run_req_stuck", "RUN_REQ", "RUN_REQ is shorted to the rail or to ground",
               "interlock_failed, interlock_tripped, selftest", failures.run_req, choices=("high", "low")),
     # sensors
@@ -179,7 +181,11 @@ TABLE = (
     Injection("firmware_file_changed", "firmware", "a byte of a firmware file is another",
               "firmware_changed, at the next start", failures.file_changed),
     Injection("settings_corrupt", "settings", "both records of the settings are damaged",
-              "settings_invalid, at the next start", failures.settings_corrupt, lasts=SAVED),
+              "settings_invalid, at the next start", failures.records_corrupt(failures.SETTINGS_FILES),
+              lasts=SAVED),
+    Injection("latches_corrupt", "latches", "both records of the latched faults are damaged",
+              "latches_lost, at the next start", failures.records_corrupt(failures.LATCHES_FILES),
+              lasts=ONCE),
     # serial
     Injection("serial_dropped", "serial", "the USB cable is out", "host_lost", failures.cable_out),
     Injection("serial_garbled", "serial", "of so many bytes one is lost or has a bit flipped, both ways",

@@ -21,7 +21,7 @@ STOP_EDGE_US = 500  # from the STOP wire to RUN_REQ low: the interlock asks nobo
 SELFTEST_US = 150_000  # RUN_REQ may be high so long with no duty: the self-test looks whether it falls
 RAMPING_FAULTS = ("heap_low",)  # they let the level fall to standstill …
 RAMP_US = 6_000_000  # … which takes so long at most
-CLEAR_US = 1_900_000  # STOP held for so long may have cleared a fault: nobody knows until it is named again
+CLEAR_US = 1_900_000  # STOP that was held for longer may have cleared a fault; the device names the next
 HARD_LIMIT_US = 15 * 60 * 1_000_000
 RATE_LEVEL_1_OPM = 1000.0  # stands here on its own: a wrong table in the firmware is to be found
 RATE_STEP_OPM = 270.0
@@ -129,6 +129,7 @@ class Observer:
         self._wire_us = 0  # RUN_REQ has been high since, at most, with the wire open
         self._fault: str | None = None
         self._fault_us = 0
+        self._agreed = False  # there was an act at the device that may have cleared the fault
         self._told: set[str] = set()
         self._lift_us = self._free_us = -COAST_US
         self._load = 0.0
@@ -160,15 +161,20 @@ class Observer:
         self._fault = None
 
     def fault(self, name: str | None) -> None:
-        """The device named its latched fault; None after an explicit clear."""
-        if name is not None and self._fault is not None and name != self._fault:
+        """The device named the latched fault that it shows; None after an explicit clear."""
+        if name is not None and self._fault is not None and name != self._fault and not self._agreed:
             self._breach("first_fault_kept", f"{self._fault} became {name}")
         if name != self._fault:
+            self._agreed = False
             self._fault_us = self._now_us
             self._faulty.reset()
         if name in RAMPING_FAULTS:
             self._asked = 0.0
         self._fault = name
+
+    def agreed(self) -> None:
+        """Someone at the device agreed to something: the fault may be cleared, and the next one shown."""
+        self._agreed = True
 
     def disagree(self, detail: str) -> None:
         """The journal does not agree with what was seen."""
@@ -271,8 +277,9 @@ class Observer:
                 self._stop_down_us = now_us
                 if self._stop_us is None:
                     self._stop_us = now_us
-            elif now_us - self._stop_down_us > CLEAR_US:
-                self._fault = None
+        elif self._stop_down and now_us - self._stop_down_us > CLEAR_US:
+            self._fault = None
+            self._agreed = True
         self._stop_down = pressed
         self._awake = run_req
         if self._stop_us is None:

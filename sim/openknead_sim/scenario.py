@@ -80,6 +80,9 @@ class Player(Stage):
 
     _do_hold = _do_press
 
+    def _do_allow(self, _step: Step) -> None:
+        self.board.allow()
+
     def _do_release(self, step: Step) -> None:
         self.board.release(step.value)
 
@@ -88,6 +91,12 @@ class Player(Stage):
         try:
             result = self.rpc(step.value, **step.more.get("params", {}))
         except RpcError as e:
+            if e.name == "confirm_needed" and wanted is None:
+                self.board.agree()
+                if step.value == "fault.clear":
+                    self.observer.fault(None)
+                self.rpc("status")
+                return
             if e.name != wanted:
                 self._problem(step.place, f"{step.value} failed: {e}")
             names = [row["name"] for row in e.data.get("refusals", ())]

@@ -48,10 +48,12 @@ ACTIONS: dict[str, tuple[tuple[type, ...], dict[str, tuple[type, ...]], str]] = 
     "press": ((str,), {"ms": NUMBER}, "press a button for so long (default 100 ms)"),
     "hold": ((str,), {}, "press a button and keep it pressed"),
     "release": ((str,), {}, "let go of it"),
+    "allow": ((bool,), {}, "MODE is held until hosts may start; what comes next waits for that"),
     "rpc": (
         (str,),
         {"params": (dict,), "error": (str,), "refusals": (list,), "result": (dict,)},
-        "call a method; `error`: it must fail with that name; `result`: what it must return at least",
+        "call a method, and press MODE if it needs that, unless `error`: it must fail with that name; "
+        "`result`: what it must return at least",
     ),
     "send": ((str,), {}, "bytes on the wire, as text"),
     "send_hex": ((str,), {}, "bytes on the wire, in hexadecimal"),

@@ -30,7 +30,6 @@ WRITTEN_MS = 1_000  # after a session the journal has been written by then
 WD_KICK = 2
 SAFE_LOW = (RUN_REQ, MOT_PWM, MOT_PH, WD_KICK, BUZZER)
 TRANSCRIPT_LINES = 40  # of it in a message
-PRESS_MS = 100  # of a button, and the pause before and after
 
 
 @dataclass
@@ -201,24 +200,13 @@ class Stage:
     def _settings(self, changes: dict[str, Any]) -> None:
         self._settings_stale = False
         if changes:
-            self._set(changes)
+            self.board.agreed("settings.set", values=changes)
         start: int | None = 0
         while start is not None:
             page = self.board.rpc("settings.list", start=start)
             self._values.update(page["values"])
             start = page["next"]
         self.observer.slew_s = float(self._values["slew_s"])
-
-    def _set(self, changes: dict[str, Any]) -> None:
-        """Change settings, with the hand at the button for what only somebody at the device may allow."""
-        try:
-            self.board.rpc("settings.set", values=changes)
-        except RpcError as e:
-            if e.name != "confirm_needed":
-                raise
-            self.board.run_ms(PRESS_MS)
-            self.board.press("mode", PRESS_MS)
-            self.board.run_ms(PRESS_MS)
 
     def _ask(self, level: float) -> None:
         self.asked = level
@@ -264,6 +252,8 @@ class Stage:
             self._plan_stale = True
         elif name == "confirm":
             self._settings_stale = True
+            if value == "applied":
+                self.observer.agreed()
 
     def _state(self, state: str, reason: str | None) -> None:
         if state == "IDLE" and self.state != "IDLE":

@@ -21,13 +21,14 @@ from .packaged import new_flash
 from .plant import Hand, Plant
 from .repl import Repl
 from .rig import Rig
-from .rpc import request, result
+from .rpc import RpcError, request, result
 from .sandbox import Sandbox
 
 STEP_MS = 10  # how often run_until looks, unless told otherwise
 RPC_STEP_MS = 1
 EXITS = 100  # how often firmware that is being unwound is asked to go before it is left lying
 SETTLE_MS = 200  # for boot, debouncing and saving
+READ_MS = 1_100  # a question takes no press that begins earlier
 LONG_PRESS_MS = 3_300  # MODE held: a little more than the firmware's 3 s
 
 
@@ -97,10 +98,7 @@ class VirtualBoard:
             self._remote_start = False
             self.run_ms(SETTLE_MS)
             if not self.rpc("status")["remote_start"]:
-                self.press("mode", LONG_PRESS_MS)
-                self.run_ms(SETTLE_MS)
-            if not self.rpc("status")["remote_start"]:
-                raise NotRunning("the firmware did not enable remote start when MODE was held")
+                self.allow()
             self.receive()
 
     def __enter__(self) -> VirtualBoard:
@@ -174,6 +172,30 @@ class VirtualBoard:
     def release(self, button: str) -> None:
         """Let go of a button."""
         self.rig.release(button)
+
+    def allow(self) -> None:
+        """Give hosts the permission to start, as the user does: hold MODE. Raises NotRunning."""
+        self.press("mode", LONG_PRESS_MS)
+        self.run_ms(SETTLE_MS)
+        status = self.rpc("status")
+        if not status["remote_start"] or status["suspended"]:
+            raise NotRunning("the firmware did not give the permission when MODE was held")
+
+    def agreed(self, method: str, **params: Any) -> Any:
+        """Call a method as `rpc` does, and press MODE if it needs that: its result, None after a press."""
+        try:
+            return self.rpc(method, **params)
+        except RpcError as e:
+            if e.name != "confirm_needed":
+                raise
+            self.agree()
+            return None
+
+    def agree(self) -> None:
+        """Answer the device's question with MODE, as someone does who has read what it is about."""
+        self.run_ms(READ_MS)
+        self.press("mode")
+        self.run_ms(SETTLE_MS)
 
     # -- serial -------------------------------------------------------------------------------------
 

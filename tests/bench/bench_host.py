@@ -61,11 +61,19 @@ program.wait()
 """
 
 
-def figures() -> dict[str, Figure]:
-    """name → {value, unit, aim, peer, ratio}; ratio: ours to the peer's; None where the peer is missing."""
-    ours_us = status_rtt_us()
-    exec_us, shortcut_us = mpremote_exec_us(as_serial=True), mpremote_exec_us(as_serial=False)
-    version_ms, mpremote_ms = cpu_ms(["knead", "--version"]), cpu_ms(["mpremote", "--version"])
+def figures(short: bool = False) -> dict[str, Figure]:
+    """name → {value, unit, aim, peer, ratio}; ratio: ours to the peer's; None where the peer is missing.
+
+    short: a few rounds, to see that it works.
+    """
+    rounds, peer_rounds, starts = (20, 10, 1) if short else (ROUNDS, PEER_ROUNDS, STARTS)
+    ours_us = status_rtt_us(rounds)
+    exec_us = mpremote_exec_us(peer_rounds, as_serial=True)
+    shortcut_us = mpremote_exec_us(peer_rounds, as_serial=False)
+    version_ms, mpremote_ms = (
+        cpu_ms(["knead", "--version"], starts),
+        cpu_ms(["mpremote", "--version"], starts),
+    )
     assert version_ms is not None, "knead is not installed beside this Python"
     peers = {
         "mpremote exec, as on a serial port": exec_us,
@@ -89,15 +97,15 @@ def figures() -> dict[str, Figure]:
     }
 
 
-def status_rtt_us() -> float:
+def status_rtt_us(rounds: int) -> float:
     """Median round trip of `Device.call("status")` with a process that answers at once."""
     from openknead import connect
 
     with _process([sys.executable, "-c", ANSWERER]) as port, connect(port) as device:
-        return _median_us(lambda: device.call("status"), ROUNDS)
+        return _median_us(lambda: device.call("status"), rounds)
 
 
-def mpremote_exec_us(*, as_serial: bool) -> float | None:
+def mpremote_exec_us(rounds: int, *, as_serial: bool) -> float | None:
     """Median time of `exec` through mpremote's own transport, the Unix port behind a pty; None without it.
 
     mpremote looks at the port's name: below /dev/pts it reads without its pauses of 10 ms. as_serial: give
@@ -117,16 +125,16 @@ def mpremote_exec_us(*, as_serial: bool) -> float | None:
         transport = SerialTransport(name if as_serial else port, timeout=5)
         transport.enter_raw_repl(soft_reset=False)
         assert transport.exec("print(1)").strip() == b"1"
-        return _median_us(lambda: transport.exec("print(1)"), PEER_ROUNDS)
+        return _median_us(lambda: transport.exec("print(1)"), rounds)
 
 
-def cpu_ms(command: list[str]) -> float | None:
+def cpu_ms(command: list[str], starts: int) -> float | None:
     """Median user + system CPU time of a command, interpreter included; None when it is not installed."""
     program = _beside(command[0])
     if not program:
         return None
     took = []
-    for _ in range(STARTS):
+    for _ in range(starts):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([program, *command[1:]], stdout=subprocess.DEVNULL, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -27,13 +27,13 @@ PEER_S = 3  # a slice of the session at a steady level: the peers are slow
 REPEATS = 3
 
 
-def session_duties() -> list[float]:
-    """A duty for each tick of 15 minutes: soft start, a level a minute, a fidgeting controller, ramp down."""
+def session_duties(seconds: int = SESSION_S) -> list[float]:
+    """A duty for each tick of a session: soft start, a level a minute, a fidgeting controller, ramp down."""
     duties = []
     at = 0.0
-    for n in range(SESSION_S * 100):
+    for n in range(seconds * 100):
         minute = n // 6000
-        target = 0.0 if n > SESSION_S * 100 - 300 else (0.25, 0.3, 0.35, 0.4, 0.5, 0.6)[minute % 6]
+        target = 0.0 if n > seconds * 100 - 300 else (0.25, 0.3, 0.35, 0.4, 0.5, 0.6)[minute % 6]
         at += min(0.0005, max(-0.003, target - at))
         fidget = 0.002 * math.sin(n * 1.7) + 0.0005 * (n * 7 % 11 - 5)
         duties.append(min(1.0, max(0.0, at + fidget)) if at > 0.0 else 0.0)
@@ -122,9 +122,10 @@ def gym_x(duties: list[float]) -> float:
 
 
 @cache
-def peer_speeds() -> tuple[dict[str, float | str | None], float]:
+def peer_speeds(short: bool = False) -> tuple[dict[str, float | str | None], float]:
     """Times real time of every peer on a slice of the session, and the best of them. Once a run."""
-    portion = list(islice(session_duties(), 6000, 6000 + PEER_S * 100))
+    count = 10 if short else PEER_S * 100
+    portion = list(islice(session_duties(), 6000, 6000 + count))
     peers: dict[str, float | str | None] = {"scipy solve_ivp LSODA": round(scipy_x(portion), 2)}
     try:
         with warnings.catch_warnings():
@@ -136,11 +137,14 @@ def peer_speeds() -> tuple[dict[str, float | str | None], float]:
     return peers, max(x for x in peers.values() if isinstance(x, float))
 
 
-def figures() -> dict[str, dict[str, object]]:
-    """name → value, unit, aim, peer, ratio (to the best peer). Takes about ten seconds."""
-    duties = session_duties()
+def figures(short: bool = False) -> dict[str, dict[str, object]]:
+    """name → value, unit, aim, peer, ratio (to the best peer). Takes about ten seconds.
+
+    short: a session of ten seconds, to see that it works.
+    """
+    duties = session_duties(10 if short else SESSION_S)
     speed = plant_x(duties)
-    peers, best = peer_speeds()
+    peers, best = peer_speeds(short)
     error = speed_error()
     theirs = scipy_error()
     return {

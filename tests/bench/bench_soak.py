@@ -32,15 +32,19 @@ HZ, HOURS = 10, 24.0
 WARM_S = 300  # simulated: caches are filled then
 SESSION_EVERY_S, SESSION_MIN = 7200, 3.0
 DEAF_S = 30.0  # how long nobody reads
+SHORT_HOURS, SHORT_DEAF_S = 0.1, 1.0  # to see that it works
+PATIENCE_S = 30.0  # until something is recorded
 TALK_EVERY = 3  # samples: an accelerated board falls back to real time when its host says nothing
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-def figures(hours: float = HOURS) -> dict[str, Figure]:
+def figures(short: bool = False, hours: float = HOURS) -> dict[str, Figure]:
     """name → {value, unit, aim}."""
+    if short:
+        hours = SHORT_HOURS
     with tempfile.TemporaryDirectory() as folder:
         found = _soak(Path(folder) / "day.csv", hours)
-        found |= _deaf(Path(folder) / "deaf.csv")
+        found |= _deaf(Path(folder) / "deaf.csv", SHORT_DEAF_S if short else DEAF_S)
     return {
         name: {"value": value, "unit": unit, "aim": aim, "peer": None, "ratio": None}
         for name, (value, unit, aim) in found.items()
@@ -48,7 +52,7 @@ def figures(hours: float = HOURS) -> dict[str, Figure]:
 
 
 def _soak(path: Path, hours: float) -> dict[str, tuple[Any, str, Any]]:
-    marks = [WARM_S, hours * 1800, hours * 3600]
+    marks = [min(WARM_S, hours * 900), hours * 1800, hours * 3600]
     memory: list[tuple[int, int]] = []
     sessions = refused = 0
     began_s = time.monotonic()
@@ -95,19 +99,19 @@ def _soak(path: Path, hours: float) -> dict[str, tuple[Any, str, Any]]:
     }
 
 
-def _deaf(path: Path) -> dict[str, tuple[Any, str, Any]]:
+def _deaf(path: Path, deaf_s: float) -> dict[str, tuple[Any, str, Any]]:
     """Nobody reads for a while: are those that are missing counted exactly?"""
     with virtual_board() as port:
         board_pid = next(board["pid"] for board in rundir.boards() if board["port"] == port)
         command = [sys.executable, "-m", "openknead", "--port", port, "record", str(path), "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            time.sleep(3)
+            _wait_for_more(path)
             before_kb = _rss_kb(board_pid)
             process.send_signal(signal.SIGSTOP)
-            time.sleep(DEAF_S)
+            time.sleep(deaf_s)
             after_kb = _rss_kb(board_pid)
             process.send_signal(signal.SIGCONT)
-            time.sleep(3)
+            _wait_for_more(path)
             process.terminate()
             told = json.loads(process.communicate(timeout=30)[0])
     samples = [
@@ -124,10 +128,22 @@ def _deaf(path: Path) -> dict[str, tuple[Any, str, Any]]:
     }
 
 
+def _wait_for_more(path: Path) -> None:
+    """Wait until the recording has grown. Raises TimeoutError."""
+    before = path.stat().st_size if path.exists() else 0
+    deadline = time.monotonic() + PATIENCE_S
+    while not path.exists() or path.stat().st_size <= before + 2000:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing more is recorded in {path.name} within {PATIENCE_S:.0f} s")
+        time.sleep(0.05)
+
+
 def _rss_kb(pid: int) -> int:
     """Resident memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KB
 
 
 if __name__ == "__main__":
-    print(json.dumps(figures(float(sys.argv[1]) if sys.argv[1:] else HOURS), indent=1, ensure_ascii=False))
+    print(
+        json.dumps(figures(hours=float(sys.argv[1]) if sys.argv[1:] else HOURS), indent=1, ensure_ascii=False)
+    )

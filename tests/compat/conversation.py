@@ -59,6 +59,7 @@ def converse(t: Talk) -> None:
         _tables,
         _junk,
         _settings,
+        _confirmed,
         _refused,
         _clock,
         _session,
@@ -160,6 +161,23 @@ def _settings(t: Talk) -> None:
     t.ask("status")
     t.ask("settings.reset")
     t.ask("settings.save")
+
+
+def _confirmed(t: Talk) -> None:
+    """A batch, and a change that needs a press: pressed late enough for every firmware to take it."""
+    if not t.has("settings.stage"):
+        return
+    t.ask("settings.stage", begin=True, values={"area_s": 70, "slew_s": 3})
+    t.ask("settings.stage", values={"area_s": 1})
+    t.ask("settings.stage", begin=True, values={"area_s": 70, "slew_s": 3})
+    t.ask("settings.set", staged=1, values={})
+    t.ask("settings.stage", begin=True, values={"area_s": 70})
+    t.ask("settings.set", staged=1, values={"isense_mv_per_a": 1200})
+    t.wait(1.5)
+    t.press("mode", 0.1)
+    t.wait(1)
+    t.ask("settings.list")
+    t.ask("settings.reset", names=["area_s", "isense_mv_per_a"])
 
 
 def _refused(t: Talk) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hands import Hands
 from openknead_sim.crc import unframed
 from rules import differences
 from wire import Entry, Wire, load
@@ -26,6 +27,7 @@ def replay(recording: Path, files: Mapping[str, bytes] | None = None) -> Iterato
     """What is missing in the replies of this firmware (None: the packaged one), and at which line."""
     _head, entries = load(recording)
     wire = Wire(files)
+    hands = Hands(wire)
     said: list[Entry] = []
     late_ms = 0  # newer firmware has more to tell: what comes after it comes later, by as much
     for number, entry in enumerate(entries, 2):
@@ -36,18 +38,22 @@ def replay(recording: Path, files: Mapping[str, bytes] | None = None) -> Iterato
         late_ms = max(late_ms, wire.now_ms - entry["at_ms"])
         wire.run_to(entry["at_ms"] + late_ms)
         if "do" in entry:
+            hands.before_deed(entry["do"], entry["with"])
+            late_ms = max(late_ms, wire.now_ms - entry["at_ms"])
             wire.do(entry["do"], *entry["with"])
+            hands.after_deed(entry["do"], entry["with"])
             continue
-        found = _walked(wire, entry) if "walk" in entry else _answered(wire, entry)
+        found = _walked(wire, entry) if "walk" in entry else _answered(wire, hands, entry)
         yield from (where + text for text in found)
     wire.run_to(wire.now_ms + 1000)
     yield from _heard(said, wire.heard)
 
 
-def _answered(wire: Wire, entry: Entry) -> Iterator[str]:
+def _answered(wire: Wire, hands: Hands, entry: Entry) -> Iterator[str]:
     line = entry["send"].encode("latin-1")
     method = _method(line)
-    got = wire.exchange(line, len(entry["replies"]))
+    hands.before_request(method)
+    got = hands.answer(entry, line, wire.exchange(line, len(entry["replies"])))
     if len(got) != len(entry["replies"]):
         yield f"{method}: {len(got)} replies, not {len(entry['replies'])}"
         return

@@ -100,7 +100,7 @@ def test_firmware_that_only_adds_is_not() -> None:
     files = changed(
         (METHODS, '"tick_worst_us":', '"mood": "good",\n        "tick_worst_us":'),
         (METHODS, '{"hz": "int"}', '{"hz": "int", "burst": "int?"}'),
-        (METHODS, '("hello", _hello,', '("greet", _hello, {}, "As hello."),\n    ("hello", _hello,'),
+        (METHODS, '("hello", _hello,', '("greet", _hello, {}, FREE, "As hello."),\n    ("hello", _hello,'),
         (METHODS, "CAPABILITIES = (", 'CAPABILITIES = ("moods", '),
         (
             "massager/telemetry.py",

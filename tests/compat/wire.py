@@ -104,6 +104,11 @@ class Wire:
         DEEDS[what](self.board, *values)
         self._take()
 
+    def status(self) -> dict[str, Any]:
+        """What the device says of itself now."""
+        result: dict[str, Any] = self.exchange(self.request("status", {}))[0][0]["result"]
+        return result
+
     def _take(self) -> None:
         *lines, self._partial = (self._partial + self.board.receive()).split(b"\n")
         for line in lines:

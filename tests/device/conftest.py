@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hands import agreed, allowed
 from openknead import Device, connect
 from openknead.virtual import virtual_board
 
@@ -52,4 +53,5 @@ def device(port: str) -> Iterator[Device]:
         now = board.get_all()
         changed = {name: value for name, value in before.items() if now[name] != value}
         if changed:
-            board.set(changed)
+            agreed(board, port, changed)
+        allowed(board, port)

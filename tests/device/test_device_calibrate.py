@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hands import agreed, press
 from openknead import Device, connect
 from openknead.calibrate import Constants, Step, fit, measure
 from openknead.cli.demo import virtual_board
@@ -106,7 +107,7 @@ def test_a_motor_far_from_its_settings_is_found_in_steps(tmp_path: Path) -> None
         assert "knead set motor_r_mohm=" in caught.value.remedy
         estimate, found = caught.value.data["estimate"], None
         for _ in range(4):
-            device.set(estimate)
+            agreed(device, device.port, estimate)
             ask(board, "hand", pressure=0.0)
             try:
                 found = calibrated(device, 0.4)
@@ -163,9 +164,11 @@ def test_the_command_applies_saves_and_writes_a_file_for_the_simulator(tmp_path:
             assert process.stderr is not None
             for line in process.stderr:
                 told.append(line)
+                if "confirm" in line:
+                    press(port)
                 if "Now press" in line:
-                    press = [sys.executable, "-m", "openknead", "sim", "hand", "0.7", "--board", port]
-                    subprocess.run(press, check=True, stdout=subprocess.DEVNULL)
+                    firmly = [sys.executable, "-m", "openknead", "sim", "hand", "0.7", "--board", port]
+                    subprocess.run(firmly, check=True, stdout=subprocess.DEVNULL)
 
         hearer = threading.Thread(target=hear)
         hearer.start()

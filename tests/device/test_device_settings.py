@@ -12,12 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from openknead import Device, connect, rundir
+from hands import agreed, agreeing, patient, press, pressing
+from openknead import ConfirmLater, Device, connect
 from openknead.cli.root import run
 from openknead.errors import CauseLasts, ConfirmNeeded, NotConfirmed, SettingError
 from openknead.settings_file import Value, dump, load
 from openknead.virtual import virtual_board
-from openknead_sim import control
 
 SETS = int(os.environ.get("OPENKNEAD_SETTINGS_SETS", "25"))  # 500 for the figure
 Result = tuple[int, str, str]
@@ -63,49 +63,18 @@ def knead(port: str, device: Device, capsys: pytest.CaptureFixture[str]) -> Knea
     return command
 
 
-def press(port: str, button: str = "mode") -> None:
-    board = next(board for board in rundir.boards() if board["port"] == port)
-    control.ask(board, "press", timeout_s=10, button=button, ms=100)
-
-
-def pressing(port: str, button: str = "mode") -> Callable[[object, float], None]:
-    """For `waiting`: the button is pressed once."""
-    pressed: list[bool] = []
-
-    def waiting(names: object, left_s: float) -> None:
-        if not pressed:
-            pressed.append(True)
-            press(port, button)
-
-    return waiting
-
-
 def cleared(board: Device) -> bool:
     """Whether no fault is latched: a random calibration brings some, until it is gone."""
-    with suppress(CauseLasts):
-        board.clear_fault()
-        return True
+    with suppress(CauseLasts, ConfirmLater):
+        board.clear_fault(waiting=pressing(board.port))
+        return board.status().fault is None
     return False
 
 
-def agreed(device: Device, port: str, values: dict[str, Value]) -> None:
-    """Set these with a press; once more where a fault came between, of the calibration before."""
-    for _ in range(5):
-        try:
-            device.set(values, waiting=pressing(port))
-            return
-        except NotConfirmed as problem:
-            if problem.data["outcome"] != "cancelled":
-                raise
-    raise AssertionError("faults without end")
-
-
 def back(port: str, board: Device) -> None:
-    """All defaults, with a press only where it is wanted."""
-    try:
-        board.reset()
-    except ConfirmNeeded:
-        agreed(board, port, {name: setting.default for name, setting in board.settings().items()})
+    """All defaults but for the permission, with a press."""
+    table = board.settings().items()
+    agreed(board, port, {name: setting.default for name, setting in table if not setting.local})
 
 
 def random_values(device: Device, rng: random.Random, calm: bool = False) -> dict[str, Value]:
@@ -138,12 +107,13 @@ def test_dump_reset_restore_dump_gives_the_same_bytes(device: Device, port: str)
 
 
 def test_the_commands_go_round_too(knead: Knead, device: Device, port: str, tmp_path: Path) -> None:
-    device.set({"area_s": 60, "buzzer": False, "max_level": 7, "rest_s": 600})
+    agreed(device, port, {"area_s": 60, "buzzer": False, "max_level": 7, "rest_s": 600})
     one, two = str(tmp_path / "one.txt"), str(tmp_path / "two.txt")
 
     assert knead("dump", one)[0] == 0
-    assert knead("reset", "--all", "--yes-weaken", "max_level")[0] == 0
-    assert knead("restore", one)[0] == 0
+    with agreeing(device, port):
+        assert knead("reset", "--all", "--yes-weaken", "max_level", "--yes-weaken", "rest_s")[0] == 0
+        assert knead("restore", one)[0] == 0
     assert knead("dump", two)[0] == 0
 
     assert Path(one).read_bytes() == Path(two).read_bytes()
@@ -151,8 +121,8 @@ def test_the_commands_go_round_too(knead: Knead, device: Device, port: str, tmp_
     assert device.get("area_s") == 60
 
 
-def test_more_settings_than_fit_a_line_are_one_transaction(device: Device) -> None:
-    values = random_values(device, random.Random(1), calm=True)
+def test_more_settings_than_fit_a_line_are_one_transaction(device: Device, port: str) -> None:
+    values = random_values(device, random.Random(1))
     before = device.get_all()
     with pytest.raises(SettingError) as caught:
         device.set(values | {"area_s": 181})
@@ -162,7 +132,7 @@ def test_more_settings_than_fit_a_line_are_one_transaction(device: Device) -> No
     assert caught.value.name == "conflict"
     assert device.get_all() == before
 
-    assert set(device.set(values)) == set(values)
+    agreed(device, port, values)
     assert device.get_all() == before | values
 
 
@@ -217,19 +187,19 @@ def test_ten_settings_with_one_bad_change_nothing(knead: Knead, device: Device) 
         "slew_s=3",
         "buzzer=off",
         "rest_s=60",
-        "drive_kp=2000",
-        "drive_ki=9000",
-        "min_level=2",
+        "host_timeout_s=2",
+        "day_limit_min=60",
+        "area_limit_min=30",
     ]
     for bad, code, name in (
         ("session_limit_s=299", 1, "out_of_range"),
         ("session_limit_s=5m", 1, "wrong_type"),
         ("sesion_limit_s=300", 1, "unknown_setting"),
-        ("min_level=3", 2, "usage"),
+        ("slew_s=4", 2, "usage"),
     ):
         got, out, err = knead("set", *good, "default_level=3", "max_level=9", bad, "--json")
         assert (got, out, json.loads(err)["error"]["name"]) == (code, "", name)
-    got, _, err = knead("set", *good, "default_level=1", "--json")
+    got, _, err = knead("set", *good, "default_level=9", "max_level=5", "--json")
     assert json.loads(err)["error"]["name"] == "conflict"
     assert device.get_all() == before
 
@@ -262,8 +232,8 @@ def test_what_only_buttons_set_is_left_to_them(knead: Knead, device: Device, tmp
     assert device.get("area_s") == 60
 
 
-def test_what_weakens_is_not_done_unasked(knead: Knead, device: Device, tmp_path: Path) -> None:
-    device.set({"slew_s": 5})
+def test_what_weakens_is_not_done_unasked(knead: Knead, device: Device, port: str, tmp_path: Path) -> None:
+    agreed(device, port, {"slew_s": 5})
     file = tmp_path / "weak.txt"
     file.write_text("format = 1\nslew_s = 1\narea_s = 60\n")
 
@@ -274,8 +244,9 @@ def test_what_weakens_is_not_done_unasked(knead: Knead, device: Device, tmp_path
         assert error["settings"] == ["slew_s"]
         assert "--yes-weaken slew_s" in error["remedy"]
     assert (device.get("slew_s"), device.get("area_s")) == (5, 90)
-    assert knead("set", "slew_s=6")[0] == 0  # the other way needs nobody
-    code, out, err = knead("set", "slew_s=4", "--yes-weaken", "slew_s")
+    with agreeing(device, port):
+        assert knead("set", "slew_s=6")[0] == 0
+        code, out, err = knead("set", "slew_s=4", "--yes-weaken", "slew_s")
     assert (code, device.get("slew_s")) == (0, 4)
     assert "! slew_s weakens a protection" in out
     assert "not saved yet (slew_s)" in err
@@ -286,14 +257,19 @@ def test_a_press_at_the_device_decides(device: Device, port: str) -> None:
     wanted: dict[str, Value] = {"isense_mv_per_a": 2000, "area_s": 60}
     before = device.get_all()
 
+    patient(device, port)
     with pytest.raises(ConfirmNeeded) as caught:
         device.set(wanted)
     assert caught.value.data["names"] == ["isense_mv_per_a"]
+    with pytest.raises(ConfirmLater) as later:
+        device.set(wanted)
+    assert later.value.data["wait_s"] > 0
+    patient(device, port)
     with pytest.raises(NotConfirmed) as refused:
         device.set(wanted, waiting=pressing(port, "minus"))
     assert refused.value.data["outcome"] == "refused"
     assert device.get_all() == before
-    assert set(device.set(wanted, waiting=pressing(port))) == set(wanted)
+    agreed(device, port, wanted)
     assert device.get_all() == before | wanted
 
 
@@ -301,18 +277,19 @@ def test_a_batch_waits_for_its_press_as_a_whole(device: Device, port: str) -> No
     values = random_values(device, random.Random(3)) | {"ntc_beta_k": 5000}
     before = device.get_all()
 
+    patient(device, port)
     with pytest.raises(ConfirmNeeded):
         device.set(values)
     assert device.get_all() == before
-    device.set(values, waiting=pressing(port))
+    agreed(device, port, values)
     assert device.get_all() == before | values
 
 
 def test_another_thermistor_brings_no_fault(device: Device, port: str) -> None:
-    device.set({"ntc_pullup_ohm": 20_000}, waiting=pressing(port))
+    agreed(device, port, {"ntc_pullup_ohm": 20_000})
     time.sleep(1)  # a thermistor that jumps is a fault after half a second
     assert device.status().fault is None
-    device.set({"ntc_pullup_ohm": 10_000}, waiting=pressing(port))
+    agreed(device, port, {"ntc_pullup_ohm": 10_000})
     time.sleep(1)
     assert device.status().fault is None
 
@@ -321,6 +298,7 @@ def test_another_request_ends_the_wait(device: Device, port: str) -> None:
     def elsewhere(names: object, left_s: float) -> None:
         device.call("settings.set", values={})
 
+    patient(device, port)
     with pytest.raises(NotConfirmed) as caught:
         device.set({"pad_sensor": False}, waiting=elsewhere)
     assert caught.value.data["outcome"] == "replaced"
@@ -338,9 +316,10 @@ def test_the_command_tells_to_press_and_waits(knead: Knead, device: Device, port
                 item = feed.next(30)
                 if getattr(item, "name", "") == "confirm":
                     break
-        time.sleep(0.1)  # a press that began before the question would be no answer
+        time.sleep(1.5)  # an earlier press would be no answer
         press(port)
 
+    patient(device, port)
     thread = threading.Thread(target=hand)
     thread.start()
     heard.wait(10)

@@ -15,7 +15,8 @@ from openknead.flash import images
 from openknead_sim.emulator import filesystem
 from served_port import Port
 
-sys.path.append(str(Path(__file__).parents[1] / "unit"))  # the firmware's PIO programs, assembled
+TESTS = Path(__file__).parents[1]
+sys.path += [str(TESTS / "unit"), str(TESTS / "bench")]  # the firmware's PIO programs, assembled; the bench
 
 # As a user leaves a board that a host may start; the quickest slew, because emulated time is dear.
 SETTINGS = {"remote_start": True, "acknowledged": True, "slew_s": 1, "host_timeout_s": 30}
@@ -50,6 +51,12 @@ class Boards:
         if micropython not in self._rigs or not is_at_rest(self._rigs[micropython]):
             self._rigs[micropython] = self.ready(self.make(micropython))
         return self._rigs[micropython]
+
+    def get_at_prompt(self, micropython=images.REFERENCE):
+        """A board whose firmware is installed and was interrupted."""
+        rig = self._rigs.get(micropython) or self.get(micropython)
+        rig.pico.interrupt()
+        return rig
 
     def make(self, micropython=images.REFERENCE, *, form="mpy", settings=SETTINGS, replace=None):
         """A board of one's own, just switched on."""

@@ -4,6 +4,7 @@ One board serves most tests (see `boards`); each leaves it with the app running 
 """
 
 import pytest
+import versions
 from openknead_sim.emulator import firmware
 from openknead_sim.rpc import RpcError
 from openknead_sim.virtual import VirtualBoard
@@ -220,7 +221,7 @@ def test_stop_button_cuts_within_two_ticks(boards):
 
 
 @pytest.mark.emulator_long
-@pytest.mark.parametrize("micropython", ["1.24.1", "1.20.0"])
+@pytest.mark.parametrize("micropython", versions.ALL)
 def test_installed_as_sources_it_runs_too(boards, micropython):
     rig = boards.ready(boards.make(micropython, form="source"))
     start(rig)
@@ -230,8 +231,9 @@ def test_installed_as_sources_it_runs_too(boards, micropython):
 
 
 @pytest.mark.emulator_long
-def test_session_on_the_oldest_image(boards):
-    rig = boards.get("1.20.0")
+@pytest.mark.parametrize("micropython", versions.OLDER)
+def test_session_on_an_older_image(boards, micropython):
+    rig = boards.get(micropython)
     rig.host.call("session.start", level=1, run_s=60)
     rig.run_ms(1800)
     status = rig.host.call("status")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from flash_support import RECORDS, SAVED, users
+from openknead.flash import images
 from openknead.flash.build import content_hash, firmware_files
 from openknead.flash.install import complete
 from openknead_sim.emulator import filesystem
@@ -104,7 +105,7 @@ def test_chip_in_bootsel_mode_runs_the_image_that_was_copied_to_its_drive(serve,
 
     assert copied.read_bytes() == image().read_bytes()
     assert report["image_bytes"] == size
-    assert report["micropython"] == "1.24.1"
+    assert report["micropython"] == images.REFERENCE
     assert report["comparison"]["lost"] == []
     assert report["selftest"]["state"] == "passed"
     assert firmware_of(serve.flash) == complete(firmware_files("mpy"))

@@ -5,6 +5,7 @@ instruction by instruction.
 """
 
 import pytest
+import versions
 from openknead_sim.emulator import filesystem, firmware
 from pio_programs import FOLDER, program
 from test_interlock_pio import Bench as PioBench
@@ -126,7 +127,7 @@ class Bench:
         self.pico.run_us(duration_us)
 
 
-@pytest.fixture(params=["1.24.1", pytest.param("1.20.0", marks=long)])
+@pytest.fixture(params=[versions.REFERENCE, *(pytest.param(old, marks=long) for old in versions.OLDER)])
 def bench(request, image):
     return Bench(image(request.param))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 import pytest
+import versions
 from openknead_sim.chip import Chip
 from openknead_sim.emulator import filesystem, firmware
 from openknead_sim.packaged import new_flash
@@ -235,10 +236,14 @@ def is_tidy(kept):
 
 
 CASES = [
-    pytest.param("settings", "1.24.1", 5),
-    pytest.param("first record", "1.24.1", 5),
-    *(pytest.param(name, "1.24.1", 1, marks=long) for name in WRITES),
-    *(pytest.param(name, "1.20.0", 3, marks=long) for name in ("settings", "first record", "record")),
+    pytest.param("settings", versions.REFERENCE, 5),
+    pytest.param("first record", versions.REFERENCE, 5),
+    *(pytest.param(name, versions.REFERENCE, 1, marks=long) for name in WRITES),
+    *(
+        pytest.param(name, older, 3, marks=long)
+        for older in versions.OLDER
+        for name in ("settings", "first record", "record")
+    ),
 ]
 
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import versions
 from openknead_sim.emulator import firmware
 from openknead_sim.rpc import RpcError
 from test_firmware import assert_guarded
 
 pytest.importorskip("openknead_sim.emulator.pico", reason="pip install 'openknead[emulator]'")
+
+import bench_emulator
 
 pytestmark = [
     pytest.mark.emulator,
@@ -166,7 +169,10 @@ class Story:
     scope="module",
     params=[
         pytest.param((micropython, hang), marks=long)
-        for micropython, hang in (*(("1.24.1", hang) for hang in HANGS), ("1.20.0", "asleep"))
+        for micropython, hang in (
+            *((versions.REFERENCE, hang) for hang in HANGS),
+            *((older, "asleep") for older in versions.OLDER),
+        )
     ],
     ids="-".join,
 )
@@ -273,14 +279,26 @@ def assert_ctrl_c_stops_the_motor(rig):
 
 
 def test_ctrl_c_stops_the_motor_and_leaves_a_repl(boards):
-    rig = boards.get()  # the last test with it: it is left at the prompt, and the next one would start anew
+    rig = (
+        boards.get()
+    )  # the last two tests with it: it is left at the prompt, and the next one would start anew
     start(rig)
     assert_ctrl_c_stops_the_motor(rig)
     assert rig.pico.exec("print('at your service')") == "at your service\n"
 
 
+def test_short_form_of_the_bench_gives_its_figures(boards):
+    """With the board of the last test, whose app no longer runs: a start of its own takes minutes."""
+    rig = boards.get_at_prompt()
+    figures = bench_emulator.at_the_prompt(rig, ticks=20)
+    boards.breaches()  # of a session that no press and no host began
+    assert figures["tick_alloc_bytes"]["value"] == 0
+    assert 300 < figures["tick_us_median"]["value"] <= figures["tick_us_worst"]["value"] < 2_000
+    assert figures["heap_free_bytes"]["value"] > 40_000
+
+
 @long
-@pytest.mark.parametrize("micropython", ["1.24.1", "1.20.0"])
+@pytest.mark.parametrize("micropython", versions.ALL)
 def test_driver_fault_turns_the_pwm_off_wherever_in_the_tick_it_comes(boards, micropython, record_property):
     rig = boards.make(micropython, replace=modules())
     boards.ready(rig)
@@ -389,7 +407,7 @@ def test_deliberate_reset_is_no_fault_though_the_watchdog_ran(boards):
 
 
 @long
-@pytest.mark.parametrize("micropython", ["1.24.1", "1.20.0"])
+@pytest.mark.parametrize("micropython", versions.ALL)
 def test_ctrl_c_leaves_a_repl_that_the_watchdog_lets_live(boards, micropython):
     rig = boards.make(micropython, replace=modules())
     resets = watch_resets(rig.pico)

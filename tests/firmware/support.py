@@ -11,6 +11,7 @@ from massager import library, rpc
 from massager.app import App
 from massager.buttons import MODE
 from massager.flash import Flash
+from massager.panel import LEAD_MS
 from massager.sense import DRIVER, HANDLE, MOTOR, PAD, PERIOD_MS, REFERENCE
 
 TICK_US = 10_000
@@ -24,6 +25,12 @@ def raises(kind, call, *args):
     except kind as e:
         return e
     raise AssertionError("nothing raised")
+
+
+def put(settings, changes):
+    """Let settings have these values, which make sense."""
+    assert settings.check_all(changes) == []
+    settings.take(changes)
 
 
 def built_in_files():
@@ -304,7 +311,7 @@ class Bench:
         self.board = board or BenchBoard()
         self.app = App(self.board, self.files)
         if remote:
-            self.app.settings.set({"remote_start": True, "acknowledged": True}, local=True)
+            self.app.settings.take({"remote_start": True, "acknowledged": True})
         self.follows = True  # the shaft follows the demand
         self._next_id = 0
         for _ in range(100 if settle else 0):
@@ -349,8 +356,22 @@ class Bench:
         """Set what wants a press at the device, and press."""
         error = self.call("settings.set", values=values)
         assert error["data"]["name"] == "confirm_needed", error
-        self.run_ms(50)
+        self.run_ms(LEAD_MS)
         self.press(MODE)
+
+    def clear(self):
+        """Clear the fault that is shown, with MODE pressed if it needs that."""
+        result = self.call("fault.clear")
+        if "data" in result and result["data"]["name"] == "confirm_needed":
+            self.run_ms(LEAD_MS)
+            self.press(MODE)
+            result = {"cleared": result["data"]["names"][0]}
+        return result
+
+    def allow(self):
+        """Give a host the permission to start, with MODE at the device."""
+        self.press(MODE, 3_100)
+        assert self.app.permission.in_force()
 
     def start(self, level=1, run_s=600):
         """A remote session that never loses its host."""
@@ -365,7 +386,7 @@ class Bench:
         self.board.buttons |= button
         self.run_ms(ms)
         self.board.buttons &= ~button
-        self.run_ms(50)
+        self.run_ms(150)
 
     def event_names(self):
         """(name, value) of the events sent so far, oldest first."""

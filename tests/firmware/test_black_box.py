@@ -151,11 +151,12 @@ def test_a_start_after_the_watchdog_explains_itself():
     assert bench.call("status")["fault"]["name"] == "watchdog_reset"
     assert bench.call("status")["boot"] == "watchdog"
     refusals = bench.call("session.start", level=1, run_s=60)["data"]["refusals"]
-    assert [row["name"] for row in refusals] == ["fault_latched"]
+    assert [row["name"] for row in refusals] == ["fault_latched", "permission_suspended"]
     bench.run_ms(100)
     record = records(bench, "boot")[0]
     assert (record["cause"], record["ran_ms"], record["state"]) == ("watchdog", 12_345, "RUNNING")
-    assert bench.call("fault.clear") == {"cleared": "watchdog_reset"}
+    assert bench.clear() == {"cleared": "watchdog_reset"}
+    bench.allow()
     bench.start()
 
 
@@ -216,7 +217,7 @@ def test_new_files_are_a_fault_until_somebody_agrees():
     assert bench.call("status")["fault"]["name"] == "firmware_changed"
     bench = boot(files=bench.files)
     assert bench.call("status")["fault"]["name"] == "firmware_changed"
-    assert bench.call("fault.clear") == {"cleared": "firmware_changed"}
+    assert bench.clear() == {"cleared": "firmware_changed"}
     bench.run_ms(100)
     assert boot(files=bench.files).call("status")["fault"] is None
 
@@ -270,7 +271,7 @@ def test_a_fault_is_recorded_as_it_was_when_it_came():
     assert abs(fault["rate_opm"] - 2_080) < 60
     assert (session["reason"], session["fault"]) == ("fault", "driver_fault")
     bench.board.nfault = False
-    bench.call("fault.clear")
+    bench.clear()
     bench.run_ms(50)
     assert records(bench)[-1]["kind"] == "clear"
     assert records(bench)[-1]["fault"] == "driver_fault"
@@ -342,7 +343,7 @@ def test_a_flash_that_fails_is_a_fault_and_nothing_is_lost():
     assert bench.call("fault.clear")["data"]["name"] == "cause_lasts"
     bench.files.error = None
     bench.run_ms(2_000)
-    assert bench.call("fault.clear") == {"cleared": "flash_failed"}
+    assert bench.clear() == {"cleared": "flash_failed"}
     bench.run_ms(100)
     kinds = [record["kind"] for record in records(bench)]
     assert kinds.count("session") == 1

@@ -729,3 +729,167 @@ def test_the_table_has_the_numbers_of_the_design():
     assert faults.limiter_names(faults.LIMIT_HEAT | faults.LIMIT_CURRENT) == ["current", "heat"]
     assert faults.fault_name(faults.CRASHED) == "crashed"
     assert faults.fault_name(faults.NONE) is None
+
+
+# -- ticks of any length ----------------------------------------------------------------------------
+
+
+def test_a_start_ends_what_was_timed_while_the_motor_was_off():
+    watched = settled(motor_on=False)
+    watched.sense.rate_opm = 301
+    watched.tick(5)
+    watched.motor_on = True
+    watched.sense.sound()
+    watched.safety.motor_started()
+    watched.tick(100)
+    assert watched.safety._timed == 0
+    watched.safety.motor_stopped()
+    watched.rest()
+    watched.safety._coasting_opm = 0
+    watched.sense.rate_opm = 301
+    assert watched.until_fault() == ("uncommanded_motion", 21)
+
+
+def test_every_time_is_measured_however_long_the_ticks():
+    """A cause trips once it has lasted for its time: the reading that shows it first counts as 10 ms."""
+    for period_ms in (10, 11, 15, 20, 25, 33, 40, 49, 50):
+        for code, field, value, motor_on, turns in (
+            ("over_current", "fast_ma", 2_601, True, 1),
+            ("stall", "rate_opm", 0, True, 1),
+            ("runaway", "rate_opm", 5_000, True, 1),
+            ("interlock_tripped", "run_req", 0, True, 1),
+            ("uncommanded_motion", "rate_opm", 2_000, False, 1),
+            ("supply_high", "supply_mv", 15_000, True, 4),
+            ("adc_reference", "reference", 0, False, 4),
+            ("rate_mismatch", "emf_opm", 500, True, 4),
+        ):
+            watched = settled(motor_on)
+            watched.sense.current_ma = 1_000 if code == "stall" else watched.sense.current_ma
+            while watched.sense.channel != (1 if code == "rate_mismatch" else REFERENCE):
+                watched.tick()
+            watched.tick(turns - 1, 1_000 * period_ms)
+            setattr(watched.sense, field, value)
+            debounce_ms = faults.row(faults.code(code))[faults.DEBOUNCE_MS]
+            readings = 1
+            while 10 + (readings - 1) * turns * period_ms <= debounce_ms:
+                readings += 1
+            watched.tick((readings - 1) * turns, 1_000 * period_ms)
+            assert not watched.safety.fault, (code, period_ms)
+            watched.tick(turns, 1_000 * period_ms)
+            assert faults.fault_name(watched.safety.fault) == code, (code, period_ms)
+
+
+def test_over_current_trips_at_its_second_reading_in_ticks_of_any_length():
+    for period_us in range(1_000, 50_001, 1_000):
+        watched = settled()
+        watched.sense.fast_ma = 2_601
+        watched.tick(1, period_us)
+        assert not watched.safety.fault
+        watched.tick(1, period_us)
+        assert faults.fault_name(watched.safety.fault) == "over_current"
+
+
+def test_the_waits_of_start_and_stop_are_measured_too():
+    """Coasting, waking, sleeping, standing still, and the limiter's second."""
+    for period_ms in (10, 25, 49):
+        period_us = 1_000 * period_ms
+        watched = Watched()
+        watched.sense.rate_opm = watched.sense.emf_opm = 3_000
+        watched.tick(3_000 // period_ms, period_us)
+        assert not watched.safety.fault
+        watched.tick(150 // period_ms + 3, period_us)
+        assert faults.fault_name(watched.safety.fault) == "runaway"
+        watched = settled()
+        watched.safety.motor_stopped()
+        watched.rest()
+        watched.sense.rate_opm = 1_500
+        watched.tick(5_000 // period_ms - 1, period_us)
+        assert not watched.safety.fault
+        watched.tick(200 // period_ms + 3, period_us)
+        assert faults.fault_name(watched.safety.fault) == "uncommanded_motion"
+        watched = settled()
+        watched.drive.limited = True
+        watched.tick()
+        watched.drive.limited = False
+        watched.tick((1_000 - 1) // period_ms, period_us)
+        assert watched.safety.limiters == faults.LIMIT_CURRENT
+        watched.tick(1, period_us)
+        assert watched.safety.limiters == 0
+
+
+# -- tach and back-EMF ------------------------------------------------------------------------------
+
+
+def test_tach_and_back_emf_may_differ_by_what_motors_differ():
+    """At 11 mV s/rad, in mV of back-EMF: 1/7, 0.6 ohm and 0.1 V more; 1/4, 0.3 ohm and 0.1 V less."""
+    for rate, current_ma, low, high in (
+        (1_000, 200, 612, 1_334),
+        (1_540, 200, 1_017, 1_951),
+        (2_080, 1_000, 1_213, 2_985),
+        (3_700, 200, 2_637, 4_419),
+        (3_700, 2_000, 2_168, 5_356),
+    ):
+        for emf, expected in (
+            (low, None),
+            (high, None),
+            (low - 1, "rate_mismatch"),
+            (high + 1, "rate_mismatch"),
+        ):
+            watched = Watched()
+            watched.drive.demand_opm = rate
+            watched.sense.rate_opm = rate
+            watched.sense.current_ma = watched.sense.fast_ma = current_ma
+            watched.sense.emf_opm = emf
+            found = watched.until_fault(400)
+            assert (found and found[0]) == expected, (rate, current_ma, emf, found)
+            if found:
+                assert 100 <= found[1] <= 108
+
+
+def test_tach_and_back_emf_of_a_motor_that_generates_or_hardly_turns_are_not_compared():
+    for current_ma, demand, expected in (
+        (29, 1_500, None),
+        (30, 1_500, "rate_mismatch"),
+        (300, 499, None),
+        (300, 500, "rate_mismatch"),
+    ):
+        watched = settled()
+        watched.sense.current_ma = current_ma
+        watched.drive.demand_opm = demand
+        watched.sense.rate_opm = demand
+        watched.sense.emf_opm = 0
+        found = watched.until_fault(400)
+        assert (found and found[0]) == expected, (current_ma, demand)
+
+
+def test_a_short_disagreement_is_no_fault():
+    watched = settled()
+    for _ in range(5):
+        watched.sense.emf_opm = 500
+        watched.tick(95)
+        watched.sense.emf_opm = 1_500
+        watched.tick(8)
+    assert not watched.safety.fault
+
+
+def test_a_hot_motor_has_more_resistance():
+    """At 85 C and 1 A the winding drops half a volt more than when cold, which looks like back-EMF."""
+    for celsius, expected in ((25, "rate_mismatch"), (85, None)):
+        watched = settled()
+        watched.sense.temperatures_dc[0] = 10 * celsius
+        watched.sense.current_ma = 1_000
+        watched.sense.emf_opm = 1_500 + 214 + 520 + 87 + 200
+        found = watched.until_fault(400)
+        assert (found and found[0]) == expected, celsius
+
+
+def test_a_constant_that_no_motor_has_is_noticed_though_tach_and_back_emf_agree():
+    """motor_ke_uvs and tach_ppr both wrong by the same factor, or no tach at all."""
+    for ke_uvs, expected in ((16_000, None), (22_000, "rate_mismatch"), (55_000, "rate_mismatch")):
+        for rate in (1_000, 2_350, 3_700):
+            watched = settled()
+            watched.safety._settings["motor_ke_uvs"] = ke_uvs
+            watched.safety.configure()
+            watched.drive.demand_opm = watched.sense.rate_opm = watched.sense.emf_opm = rate
+            found = watched.until_fault(400)
+            assert (found and found[0]) == expected, (ke_uvs, rate)

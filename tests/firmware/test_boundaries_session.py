@@ -12,10 +12,11 @@ from support import raises
 
 
 class Told:
-    """In the place of Drive and Safety: log is what a session told them, the rest is what they tell it."""
+    """In the place of Drive, Safety, Permission and a blocker: log is what a session told them."""
 
     def __init__(self):
         self.log = []
+        self.blocks = self.suspended = 0
         self.position = 1
         self.falls_ms = 0
         self.fault = faults.NONE
@@ -48,18 +49,30 @@ class Told:
         return log
 
 
-SETTINGS = {
-    "host_timeout_s": 3,
-    "area_s": 90,
-    "remote_start": True,
-    "acknowledged": True,
-    "min_level": 2,
-    "max_level": 5,
-    "session_limit_s": 600,
-    "rest_s": 0,
-    "day_limit_min": 0,
-    "area_limit_min": 0,
-}
+class Values(dict):
+    """Settings: their values, which are those that were saved."""
+
+    invalid = False
+
+    def copy(self):
+        return Values(self)
+
+
+SETTINGS = Values()
+SETTINGS.update(
+    {
+        "host_timeout_s": 3,
+        "area_s": 90,
+        "remote_start": True,
+        "acknowledged": True,
+        "min_level": 2,
+        "max_level": 5,
+        "session_limit_s": 600,
+        "rest_s": 0,
+        "day_limit_min": 0,
+        "area_limit_min": 0,
+    }
+)
 ON = ["motor_started", ("rise_to", 3)]
 OFF = ["halt", "motor_stopped"]
 
@@ -68,7 +81,8 @@ def new_session(run_ms=None, origin=sessions.REMOTE):
     """A session alone, and those it talks to; begun at level 3 when run_ms is given."""
     told = Told()
     settings = SETTINGS.copy()
-    session = Session(settings, told, told, Dose(settings), Events())
+    session = Session(settings, told, told, told, Dose(settings), Events())
+    session.blockers = (told,)
     if run_ms is not None:
         assert session.start(3, run_ms, origin) == 0
         told.take()
@@ -130,12 +144,19 @@ def test_each_reason_against_a_start_by_itself():
         for name, value in change.items():
             setattr(told, name, value)
         assert session.refusals(sessions.BUTTON) == session.refusals(sessions.REMOTE) == refusals
-        session.blocks = sessions.SELFTEST
+        told.blocks = sessions.SELFTEST
         refusals |= sessions.SELFTEST
         assert session.start(1, 1_000, sessions.REMOTE) == refusals
         assert told.take() == [] and not session.active() and not session.motor_on
         assert taken_cue(session) == cues.REFUSED
         assert (session.refused, session.refused_to) == (refusals, sessions.REMOTE)
+    session, told = new_session()
+    told.suspended = 1
+    assert session.refusals(sessions.BUTTON) == 0
+    assert session.refusals(sessions.REMOTE) == sessions.SUSPENDED
+    session, _ = new_session()
+    session._settings.invalid = True
+    assert session.refusals(sessions.BUTTON) == sessions.SETTINGS_INVALID
     session, _ = new_session()
     session._settings["remote_start"] = False
     assert session.refusals(sessions.BUTTON) == 0
@@ -348,9 +369,9 @@ def test_no_resuming_under_a_block_or_a_fault():
     session, told = new_session(60_000)
     session.pause()
     told.take()
-    session.blocks = sessions.STOP_PRESSED
+    told.blocks = sessions.STOP_PRESSED
     assert not session.resume()
-    session.blocks = 0
+    told.blocks = 0
     told.fault = faults.STALL
     assert not session.resume()
     assert told.take() == [] and not session.motor_on and session.state == sessions.PAUSED

@@ -3,8 +3,10 @@
 from massager import cues
 from massager import session as sessions
 from massager import settings as table
+from massager.authority import BUTTONS, FREE, IDLE, IDLE_REMOTE, PRESS
 from massager.buttons import MINUS, MODE, PLUS, STOP
 from massager.confirm import WITHIN_MS
+from massager.panel import LEAD_MS
 from massager.sense import HANDLE, Sense
 from massager.settings import TABLE, Settings
 from support import Bench, BenchBoard
@@ -16,15 +18,15 @@ def outcomes(bench):
     return [value for name, value in bench.event_names() if name == "confirm"]
 
 
-def asked(values=WEAKER, bench=None):
-    """A device that was just asked, and the values from before."""
+def asked(values=WEAKER, bench=None, lead_ms=LEAD_MS):
+    """A device that was asked lead_ms ago, and the values from before."""
     bench = bench or Bench()
     before = dict(bench.app.settings.values)
     error = bench.call("settings.set", values=values)
     assert error["data"]["name"] == "confirm_needed", error
     assert error["data"]["within_s"] == 20
     assert bench.app.settings.values == before
-    bench.run_ms(50)
+    bench.run_ms(lead_ms)
     return bench, before
 
 
@@ -44,20 +46,61 @@ def test_mode_applies_all_of_it():
     assert bench.app.selected == "steady"  # the press chose no program
 
 
-def test_only_the_names_that_want_it_are_named():
+def test_only_the_names_that_need_it_are_named():
     bench = Bench()
-    error = bench.call("settings.set", values={"ntc_beta_k": 4_000, "slew_s": 1, "pad_sensor": False})
+    error = bench.call("settings.set", values={"ntc_beta_k": 4_000, "slew_s": 3, "pad_sensor": False})
     assert sorted(error["data"]["names"]) == ["ntc_beta_k", "pad_sensor"]
+    bench = Bench(remote=False)
+    error = bench.call("settings.set", values={"ntc_beta_k": 4_000, "slew_s": 3, "area_s": 60})
+    assert sorted(error["data"]["names"]) == ["ntc_beta_k", "slew_s"]
 
 
-def test_any_other_button_refuses_and_does_nothing_else():
-    for button in (PLUS, MINUS, STOP):
+def test_any_other_button_calls_it_off_and_does_what_it_always_does():
+    for button, outcome, state in (
+        (PLUS, "refused", sessions.PAUSED),  # it starts, and MODE pauses
+        (MINUS, "refused", sessions.IDLE),
+        (STOP, "refused", sessions.IDLE),
+    ):
         bench, before = asked()
         bench.press(button)
-        bench.press(MODE)  # too late, and what it always does
-        assert outcomes(bench) == ["asked", "refused"], button
+        bench.press(MODE)
+        assert outcomes(bench) == ["asked", outcome], button
         assert bench.app.settings.values == before
-        assert bench.app.session.state == sessions.IDLE
+        assert bench.app.session.state == state
+
+
+def test_a_press_in_its_first_second_was_meant_for_something_else():
+    for ms_before in (20, LEAD_MS - 100):
+        bench, before = asked(lead_ms=ms_before)
+        bench.press(MODE)
+        assert outcomes(bench) == ["asked"]
+        assert bench.app.settings.values == before
+        assert bench.app.selected == "warm-up"
+        bench.run_ms(LEAD_MS)
+        bench.press(MODE)
+        assert outcomes(bench) == ["asked", "applied"]
+
+
+def test_a_host_that_asks_does_not_keep_mode_from_taking_its_permission_away():
+    bench = Bench()
+    bench.board.buttons |= MODE
+    bench.run_ms(1_500)
+    asked(bench=bench)
+    bench.run_ms(1_000)
+    bench.board.buttons &= ~MODE
+    assert not bench.app.settings["remote_start"]
+
+
+def test_a_press_that_outlasts_the_question_does_nothing():
+    bench, before = asked()
+    bench.board.buttons |= MODE
+    bench.run_ms(100)
+    bench.call("settings.reset", names=["area_s"])  # replaced
+    bench.board.buttons &= ~MODE
+    bench.run_ms(100)
+    assert outcomes(bench) == ["asked", "replaced"]
+    assert bench.app.selected == "steady"
+    assert bench.app.settings.values == before
 
 
 def test_mode_held_is_no_agreement():
@@ -76,6 +119,7 @@ def test_a_press_that_began_before_the_question_is_no_answer():
     bench.run_ms(100)
     assert bench.app.settings.values == before
     assert outcomes(bench) == ["asked"]
+    assert bench.app.selected == "warm-up"  # what it was meant for
     bench.press(MODE)
     assert outcomes(bench) == ["asked", "applied"]
 
@@ -100,11 +144,72 @@ def test_another_request_about_settings_takes_its_place():
         assert outcomes(bench) == ["asked", "replaced"], method
         assert bench.app.settings.values == before
     bench, _ = asked()
+    error = bench.call("settings.set", values={"isense_mv_per_a": 1_500})
+    assert (error["data"]["name"], error["data"]["wait_s"]) == ("confirm_later", 5)
+    bench.run_ms(5_000)
     asked({"isense_mv_per_a": 1_500}, bench)
     bench.press(MODE)
     assert outcomes(bench) == ["asked", "replaced", "asked", "applied"]
     assert bench.app.settings["isense_mv_per_a"] == 1_500
     assert bench.app.settings["area_s"] == 90
+
+
+def test_a_host_that_asks_without_end_takes_few_presses_of_mode():
+    bench = Bench()
+    selected = 0
+    for second in range(3_600):
+        for _ in range(2):
+            bench.call("settings.set", values={"isense_mv_per_a": 1_500})
+            bench.run_ms(500)
+        if second % 60 == 30:
+            before = bench.app.selected
+            bench.press(MODE)
+            selected += bench.app.selected != before
+    assert bench.app.settings["isense_mv_per_a"] == 1_120
+    assert selected == 60
+    assert outcomes(bench).count("asked") < 15
+
+
+def test_the_time_until_the_next_question_doubles_and_a_yes_ends_it():
+    bench = Bench()
+    waits = []
+    for _ in range(9):
+        error = bench.call("settings.set", values={"isense_mv_per_a": 1_500})
+        assert error["data"]["name"] == "confirm_needed", error
+        bench.run_ms(WITHIN_MS + 20)
+        error = bench.call("settings.set", values={"isense_mv_per_a": 1_500})
+        waits.append(error["data"]["wait_s"])
+        bench.run_ms(waits[-1] * 1_000)
+    assert waits == [5, 10, 20, 40, 80, 160, 320, 600, 600]
+    bench.agree(isense_mv_per_a=1_500)
+    bench.agree(isense_mv_per_a=1_600)
+
+
+def test_status_shows_what_is_asked():
+    bench, _ = asked()
+    assert bench.call("status")["confirm"] == {
+        "number": 1,
+        "names": ["isense_mv_per_a"],
+        "more": 0,
+        "left_s": 19,
+    }
+    bench.press(MODE)
+    assert bench.call("status")["confirm"] is None
+
+
+def test_a_fault_that_says_something_is_broken_is_cleared_with_a_press():
+    bench = Bench()
+    bench.board.temperatures[HANDLE] = 65_535
+    bench.run_ms(500)
+    assert bench.call("fault.clear")["data"]["name"] == "cause_lasts"
+    bench.board.temperatures[HANDLE] = 32_768
+    bench.run_ms(500)
+    error = bench.call("fault.clear")
+    assert (error["data"]["name"], error["data"]["names"]) == ("confirm_needed", ["handle_sensor"])
+    assert bench.app.safety.fault
+    bench.run_ms(LEAD_MS)
+    bench.press(MODE)
+    assert not bench.app.safety.fault
 
 
 def test_a_session_a_fault_and_a_restart_call_it_off():
@@ -142,14 +247,14 @@ def test_a_latched_fault_does_not_stand_in_the_way():
     bench.run_ms(1_000)
     assert bench.call("status")["fault"]["name"] == "pad_sensor"
     bench.agree(pad_sensor=False)
-    assert bench.call("fault.clear") == {"cleared": "pad_sensor"}
+    assert bench.clear() == {"cleared": "pad_sensor"}
 
 
 def test_the_other_direction_needs_nobody():
     bench = Bench()
-    assert bench.call("settings.set", values={"isense_mv_per_a": 1_000})["changed"] == ["isense_mv_per_a"]
-    error = bench.call("settings.reset", names=["isense_mv_per_a"])  # back is up again
-    assert error["data"]["names"] == ["isense_mv_per_a"]
+    assert bench.call("settings.set", values={"host_timeout_s": 1})["changed"] == ["host_timeout_s"]
+    error = bench.call("settings.reset", names=["host_timeout_s"])  # back is up again
+    assert error["data"]["names"] == ["host_timeout_s"]
     assert bench.call("settings.set", values={"pad_sensor": True})["changed"] == ["pad_sensor"]
 
 
@@ -179,9 +284,9 @@ def test_a_batch_is_staged_and_taken_at_once():
     assert bench.call("settings.stage", begin=True, values={"max_level": 5, "area_s": 60})["staged"] == 2
     assert bench.call("settings.stage", values={"slew_s": 5})["staged"] == 3
     assert bench.app.settings["area_s"] == 90
-    result = bench.call("settings.set", staged=3, values={"min_level": 4, "default_level": 4})
-    assert sorted(result["changed"]) == ["area_s", "default_level", "max_level", "min_level", "slew_s"]
-    assert bench.app.settings["min_level"] == 4
+    result = bench.call("settings.set", staged=3, values={"default_level": 4})
+    assert sorted(result["changed"]) == ["area_s", "default_level", "max_level", "slew_s"]
+    assert bench.app.settings["default_level"] == 4
 
 
 def test_what_is_staged_is_never_taken_by_another_request():
@@ -236,19 +341,52 @@ def test_the_direction_that_weakens_is_the_one_in_which_less_is_seen():
     assert full == sorted(full, reverse=True)
 
 
-def test_what_scales_a_measurement_is_confirmed():
-    confirmed = [row[0] for row in TABLE if row[6] & table.CONFIRM]
-    assert confirmed == [
+def test_what_scales_a_measurement_or_the_rate_needs_a_press_in_both_directions():
+    settings = Settings()
+    found = []
+    for row in TABLE:
+        name = row[table.NAME]
+        other = [v for v in (settings[name] - 1, settings[name] + 1) if table.check(name, v) == table.OK]
+        if len(other) == 2 and all(settings.authority(name, value) == PRESS for value in other):
+            found.append(name)
+    assert found == [
+        "current_limit_ma",
         "battery_cells",
+        "motor_r_mohm",
+        "motor_ke_uvs",
+        "motor_no_load_ma",
+        "tach_ppr",
         "isense_mv_per_a",
         "supply_ratio_milli",
         "ntc_beta_k",
         "ntc_pullup_ohm",
-        "pad_sensor",
+        "drive_comp_pct",
+        "drive_kp",
+        "drive_ki",
     ]
-    for row in TABLE:
-        if row[6] & table.CONFIRM:
-            assert row[6] & table.WEAKENS and row[6] & table.IDLE_ONLY, row[0]
+
+
+def test_a_value_in_force_needs_nothing_and_one_that_weakens_a_press():
     settings = Settings()
-    assert settings.weakened({"battery_cells": 2, "max_level": 11, "slew_s": 3}) == ["battery_cells"]
-    assert settings.weakened({"battery_cells": 4, "slew_s": 1}, table.CONFIRM) == ["battery_cells"]
+    settings.take({"day_limit_min": 10, "rest_s": 60, "slew_s": 5, "max_level": 5})
+    for name, value, needs in (
+        ("motor_ke_uvs", settings["motor_ke_uvs"], FREE),
+        ("day_limit_min", 9, IDLE),
+        ("day_limit_min", 11, PRESS),
+        ("day_limit_min", 0, PRESS),
+        ("area_limit_min", 5, IDLE),
+        ("rest_s", 61, IDLE),
+        ("rest_s", 59, PRESS),
+        ("slew_s", 6, IDLE_REMOTE),
+        ("slew_s", 4, PRESS),
+        ("max_level", 4, IDLE_REMOTE),
+        ("max_level", 6, PRESS),
+        ("default_level", 2, IDLE_REMOTE),
+        ("host_timeout_s", 2, IDLE),
+        ("host_timeout_s", 4, PRESS),
+        ("pad_sensor", False, PRESS),
+        ("remote_start", True, BUTTONS),
+        ("remote_start", False, FREE),
+        ("area_s", 30, FREE),
+    ):
+        assert settings.authority(name, value) == needs, (name, value)

@@ -3,12 +3,12 @@
 from massager import drive as drives
 from massager.drive import LEVELS, UNIT, Drive
 from massager.settings import Settings
-from support import raises
+from support import put, raises
 
 
 def make(**values):
     settings = Settings()
-    assert settings.set(values) == []
+    put(settings, values)
     return Drive(settings)
 
 

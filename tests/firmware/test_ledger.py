@@ -218,7 +218,9 @@ def test_the_write_before_the_motor_takes_nothing_from_the_session_or_the_uptime
     files.board = bench.board
     us = bench.board.us
     up_ms = bench.app.uptime_ms
-    bench.press(buttons.PLUS)
+    bench.board.buttons = buttons.PLUS
+    bench.run_ms(100)
+    bench.board.buttons = 0
     while not bench.board.enabled:
         bench.run_ms(10)
     waited_ms = (bench.board.us - us) // 1000
@@ -357,6 +359,17 @@ def test_a_wrong_date_in_the_future_is_over_24_hours_after_it_was_corrected():
         bench = device(bench.files)  # hours pass without power
         set_clock(bench, NOON_S + hours * 3_600)
         assert total(bench) == seconds, hours
+
+
+def test_a_clock_that_shows_the_same_day_again_does_not_keep_it_for_ever():
+    bench = device(clock=NOON_S)
+    use(bench, 60)
+    pass_hours(bench, 23)
+    set_clock(bench, NOON_S)
+    assert total(bench) == 60
+    pass_hours(bench, 3)
+    set_clock(bench, NOON_S)
+    assert total(bench) == 0
 
 
 def test_a_host_without_an_offset_keeps_the_zone():

@@ -240,7 +240,7 @@ def test_move_on_comes_inside_long_stages_but_not_in_timers():
 
 def test_a_program_that_does_not_fit_is_refused_by_button_and_host():
     bench = Bench()
-    bench.app.settings.set({"max_level": 2})
+    bench.app.settings.take({"max_level": 2})
     program = Program("p", PROGRAM)
     session = bench.app.session
     assert session.start_program(program, 0, sessions.BUTTON) == sessions.PROGRAM_INVALID

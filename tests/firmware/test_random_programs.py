@@ -10,9 +10,11 @@ from massager.areas import LABELS
 from massager.dose import Dose
 from massager.drive import FALL_STEP, UNIT, Drive
 from massager.events import Events
+from massager.permission import Permission
 from massager.program import Program, mistake
 from massager.session import Session
 from massager.settings import Settings
+from support import MemoryFiles
 
 COUNT = 2_000 if sys.implementation.name == "cpython" else 60
 SEED = 20_261
@@ -70,7 +72,11 @@ def new_session(random):
     settings.values["slew_s"] = random.between(1, 4)
     settings.values["remote_start"] = settings.values["acknowledged"] = True
     drive = Drive(settings)
-    return Session(settings, drive, Calm(), Dose(settings), Events()), drive, settings
+    return (
+        Session(settings, Permission(settings, MemoryFiles()), drive, Calm(), Dose(settings), Events()),
+        drive,
+        settings,
+    )
 
 
 def press(random, session):

@@ -14,7 +14,7 @@ def name(reply):
 
 def test_hello_says_who_is_there():
     hello = Bench().call("hello")
-    assert hello["protocol"] == "1.3.0"
+    assert hello["protocol"] == "1.4.0"
     assert hello["sim"] == "bench"
     assert hello["content"] == "0123456789abcdef"
     assert hello["board"] == "e66038b713a1b2c3"
@@ -241,7 +241,7 @@ def test_errors_and_methods_are_documented():
         assert message
         assert remedy
     for row in methods.METHODS:
-        assert row[3]
+        assert row[4]
 
 
 def test_maintenance_and_reboot_need_an_idle_motor_and_reset_after_the_reply():

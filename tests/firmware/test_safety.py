@@ -110,8 +110,8 @@ def test_heat_limits_first_then_cuts_and_lasts_until_it_cooled_down():
         assert bench.call("fault.clear")["data"]["name"] == "cause_lasts"
         bench.warm(channel, cool)
         bench.run_ms(2_000)
-        assert bench.call("fault.clear") == {"cleared": name}
-        assert bench.call("status")["refusals"] == []
+        assert bench.clear() == {"cleared": name}
+        assert bench.call("status")["refusals"] == ["permission_suspended"]
 
 
 def test_an_open_or_shorted_thermistor_is_noticed_within_half_a_second():
@@ -142,7 +142,8 @@ def test_a_device_without_a_pad_sensor_says_so_and_runs():
     assert bench.call("status")["pad_dc"] is None
     bench.agree(pad_sensor=False)
     bench.run_ms(100)
-    assert bench.call("fault.clear") == {"cleared": "pad_sensor"}
+    assert bench.clear() == {"cleared": "pad_sensor"}
+    bench.allow()
     bench.start()
     assert bench.call("settings.set", values={"pad_sensor": True})["data"]["name"] == "motor_running"
     bench.board.temperatures[3] = 10_000  # 67 C, if anybody looked
@@ -164,7 +165,7 @@ def test_a_low_battery_limits_and_a_critical_one_cuts():
     bench.board.adc_supply = 30_500  # 8.75 V
     assert time_to_fault_ms(bench, 2_000) is not None
     assert fault(bench) == "battery_critical"
-    assert bench.call("fault.clear") == {"cleared": "battery_critical"}
+    assert bench.clear() == {"cleared": "battery_critical"}
     assert bench.call("session.start", level=1, run_s=60)["data"]["refusals"][0]["name"] == "battery_low"
 
 
@@ -183,7 +184,7 @@ def test_a_tick_that_takes_too_long_cuts():
     bench.app._next_us = bench.board.us
     bench.run_ms(20)
     assert fault(bench) == "tick_overrun"
-    assert bench.call("fault.clear") == {"cleared": "tick_overrun"}
+    assert bench.clear() == {"cleared": "tick_overrun"}
 
 
 def test_no_fault_clears_itself():
@@ -199,7 +200,7 @@ def test_no_fault_clears_itself():
 
 def test_the_current_limiter_is_reported_and_not_latched():
     bench = running(level=8, after_ms=20_000)
-    bench.app.settings.set({"current_limit_ma": 500})
+    bench.app.settings.take({"current_limit_ma": 500})
     bench.app.configure()
     bench.follows = False
     bench.board.tach_periods, bench.board.tach_count = 1, 1_500_000 // 1500

@@ -4,12 +4,12 @@ import math
 
 from massager.sense import INVALID, PERIOD_MS, REFERENCE, Sense, ntc_table
 from massager.settings import Settings
-from support import BenchBoard
+from support import BenchBoard, put
 
 
 def make(**values):
     settings = Settings()
-    assert settings.set(values) == []
+    put(settings, values)
     return Sense(settings), BenchBoard()
 
 
@@ -118,7 +118,7 @@ def test_another_thermistor_is_no_jump():
     sense, board = make()
     board.temperatures = [20_000] * 5
     run(sense, board)
-    assert sense._settings.set({"ntc_pullup_ohm": 4_700}) == []
+    put(sense._settings, {"ntc_pullup_ohm": 4_700})
     sense.configure()
     run(sense, board, 8)
     other, _ = make(ntc_pullup_ohm=4_700)
@@ -135,7 +135,7 @@ def test_a_pad_without_a_sensor_has_no_temperature():
     run(sense, board, 8)
     assert sense.temperatures_dc[3] == 250
     assert sense.jumped_ms[3]
-    assert sense._settings.set({"pad_sensor": False}) == []
+    put(sense._settings, {"pad_sensor": False})
     sense.configure()
     assert (sense.temperatures_dc[3], sense.jumped_ms[3]) == (INVALID, 0)
     run(sense, board)

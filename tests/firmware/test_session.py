@@ -110,7 +110,7 @@ def test_a_session_by_button_needs_no_host():
 
 def test_a_host_may_hold_a_session_by_button_back_but_not_drive_it_on():
     bench = Bench(remote=False)
-    bench.app.settings.set({"default_level": 4})
+    bench.app.settings.take({"default_level": 4})
     bench.run_ms(50)
     bench.press(buttons.PLUS)
     assert bench.call("session.level", level=5)["data"]["name"] == "local_only"
@@ -198,7 +198,7 @@ def test_the_longest_status_fits_into_one_reply():
     bench = Bench()
     app = bench.app
     bench.start()
-    app.session.refusals = lambda *_: (1 << 15) - 1
+    app.session.refusals = lambda *_: (1 << len(sessions.REFUSALS)) - 1
     app.settings.saved = dict.fromkeys(app.settings.saved)
     reply = bench.call("status")
     assert reply.get("state") == "RUNNING", reply

@@ -1,6 +1,8 @@
 """Settings: the table, validation, conflicts, migration."""
 
 from massager import settings as table
+from massager.buttons import MODE
+from massager.panel import LEAD_MS
 from massager.settings import TABLE, Settings
 from support import Bench
 
@@ -13,7 +15,7 @@ def test_defaults_are_valid_and_do_not_contradict():
 
 
 def test_ranges_are_closed_and_one_beyond_is_refused():
-    for name, kind, _, low, high, _, _, _ in TABLE:
+    for name, kind, _, low, high, _, _, _, _ in TABLE:
         if kind == "int":
             assert table.check(name, low) == table.OK
             assert table.check(name, high) == table.OK
@@ -52,7 +54,7 @@ def test_levels_must_not_contradict():
 def test_remote_start_is_for_the_buttons_alone():
     bench = Bench(remote=False)
     assert bench.call("settings.set", values={"remote_start": True})["data"]["name"] == "local_only"
-    bench.app.settings.set({"remote_start": True}, local=True)
+    bench.app.settings.take({"remote_start": True})
     assert bench.call("settings.set", values={"remote_start": False})["changed"] == ["remote_start"]
     assert bench.app.settings["remote_start"] is False
 
@@ -106,7 +108,10 @@ def test_reset_by_name_and_all():
     assert bench.call("settings.reset", names=["area_s"])["changed"] == ["area_s"]
     assert bench.app.settings["area_s"] == 90
     assert bench.app.settings["slew_s"] == 5
-    bench.call("settings.reset")
+    error = bench.call("settings.reset")  # back to a faster slew
+    assert error["data"]["names"] == ["slew_s"]
+    bench.run_ms(LEAD_MS)
+    bench.press(MODE)
     assert bench.app.settings["slew_s"] == 2
     assert bench.app.settings["remote_start"] is False
     assert bench.call("settings.reset", names=["nonsense"])["data"]["name"] == "unknown_setting"

@@ -50,6 +50,10 @@ TESTS = {
     "safety": (*ALONE, *DEVICE),
     "faults": (*ALONE, *DEVICE),
     "session": (*ALONE, *DEVICE, *(f"tests/firmware/test_{part}.py" for part in ("program_session", "dose"))),
+    "panel": tuple(
+        f"tests/firmware/test_{part}.py" for part in ("boundaries_panel", "panel", "press", "confirm")
+    ),
+    "press": tuple(f"tests/firmware/test_{part}.py" for part in ("press", "boundaries_panel")),
     "interlock": ("tests/unit/test_interlock_pio.py", "tests/unit/test_sim_interlock.py"),
     "store": (*ALONE, "tests/firmware/test_store.py", "tests/firmware/test_settings.py"),
 }

@@ -110,6 +110,8 @@ CASES = (
     Case("driver complains, at the start", "driver_fault", ("driver_fault",), 200, off_ms=90, state="idle",
          then="start"),
     Case("tach cut", "tach_cut", ("no_rotation", "stall"), 610, off_ms=500, since=_stall_is_judged),
+    Case("tach gives more pulses", "tach_pulses", ("rate_mismatch", "runaway"), 1_410, (2.0, 8.0),
+         off_ms=1_300, since=_stall_is_judged),
     Case("drive runs away", "drive_runaway", ("runaway", "over_current"), 410, off_ms=300, since=_too_fast,
          **LIGHT),
     # interlock
@@ -120,7 +122,7 @@ CASES = (
          state="off", then="power", reports="selftest"),
     Case("RUN_REQ at the rail, idle", "run_req_stuck", ("interlock_failed",), 190, "high", state="idle",
          breaks=PIN_IS_HIGH),
-    Case("RUN_REQ at the rail, after a session", "run_req_stuck", ("interlock_failed",), 190, "high",
+    Case("RUN_REQ at the rail, after a session", "run_req_stuck", ("interlock_failed",), 210, "high",
          off_ms=20, then="stop", breaks=PIN_IS_HIGH),
     Case("RUN_REQ at the rail, self-test", "run_req_stuck", ("interlock_drops", "interlock_stays"), 600,
          "high", state="off", then="power", reports="selftest", breaks=PIN_IS_HIGH),
@@ -186,6 +188,7 @@ CASES = (
          then="selftest", reports="selftest"),
     Case("settings corrupt", "settings_corrupt", ("settings_invalid",), 500, state="off", then="power",
          reports="refusal"),
+    Case("latches corrupt", "latches_corrupt", ("latches_lost",), 500, state="off", then="power"),
     # serial
     Case("host silent", "host_silent", ("host_lost",), 3_300, off_ms=3_150, reports="reason"),
     Case("cable out", "serial_dropped", ("host_lost",), 4_600, off_ms=3_150, reports="reason",

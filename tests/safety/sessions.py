@@ -51,11 +51,12 @@ def _watch_debouncing(board: VirtualBoard, longest_ms: dict[str, int]) -> None:
     fault_name = board.sandbox.module("massager.faults").fault_name
 
     def watched(judge: Any) -> Any:
-        def judge_and_keep(self: Any, code: int, bad: bool, elapsed_ms: int) -> None:
-            judge(self, code, bad, elapsed_ms)
+        def judge_and_keep(self: Any, code: int, bad: bool) -> None:
+            judge(self, code, bad)
             if bad:
                 name = fault_name(code)
-                longest_ms[name] = max(longest_ms.get(name, 0), self._timers_ms[code])
+                lasted_ms = (self._now_us - self._since_us[code]) // 1000
+                longest_ms[name] = max(longest_ms.get(name, 0), lasted_ms)
 
         return judge_and_keep
 

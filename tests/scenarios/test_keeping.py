@@ -103,7 +103,7 @@ def test_a_record_of_a_newer_firmware_keeps_what_this_one_does_not_know() -> Non
     board = boot({"settings.a": record(9, {"area_s": 60, "glow": 7, "nested": {"a": [1, None]}})}, flash)
     assert value(board, "area_s") == 60
     assert not invalid(board)
-    board.rpc("settings.set", values={"slew_s": 3})
+    board.agreed("settings.set", values={"slew_s": 3})
     assert board.rpc("settings.save")["sequence"] == 10
     kept = json.loads((flash.read_file("/settings.b") or b"").split(b"\n", 1)[1])
     assert (kept["glow"], kept["nested"], kept["slew_s"], kept["area_s"]) == (7, {"a": [1, None]}, 3, 60)
@@ -183,7 +183,7 @@ def test_a_flash_that_fails_is_reported_and_the_old_settings_stay() -> None:
 
 def save(board: VirtualBoard, number: int) -> None:
     """Save the settings of a number, without waiting for an answer that may not come."""
-    board.rpc("settings.set", values={"area_s": 60 + number, "slew_s": number})
+    board.agreed("settings.set", values={"area_s": 60 + number, "day_limit_min": SAVES + 1 - number})
     board.send(b'{"jsonrpc":"2.0","id":1,"method":"settings.save"}\n')
     board.run_ms(400)
 
@@ -209,7 +209,7 @@ def test_power_may_fail_at_every_flash_operation_of_many_saves(torn: Torn) -> No
             break
         board.power_on()
         board.run_ms(300)
-        found = value(board, "slew_s")
+        found = SAVES + 1 - value(board, "day_limit_min")
         assert found in (number - 1, number), (operations, found)
         assert value(board, "area_s") == 60 + found
         assert not invalid(board)

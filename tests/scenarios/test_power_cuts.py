@@ -32,7 +32,17 @@ SEGMENTS = 32
 SEGMENT_BYTES = 4096
 TEMPORARY = "record.tmp"
 FIRMWARE = {"boot.py", "main.py", "massager"}
-KEPT = {"content", "journal", "memory.a", "memory.b", "programs", "settings.a", "settings.b"}
+KEPT = {
+    "content",
+    "journal",
+    "latches.a",
+    "latches.b",
+    "memory.a",
+    "memory.b",
+    "programs",
+    "settings.a",
+    "settings.b",
+}
 
 
 class Cuts:
@@ -406,11 +416,10 @@ def stop_session(board: VirtualBoard) -> None:
 
 def driver_fails_and_is_cleared(board: VirtualBoard) -> None:
     board.rig.nfault_low = True
-    board.run_ms(200)
+    board.run_ms(500)
     board.rig.nfault_low = False
     board.run_ms(200)
-    board.rpc("fault.clear")
-    board.run_ms(100)
+    clear_fault(board)
 
 
 def crash(board: VirtualBoard) -> None:
@@ -423,8 +432,8 @@ def crash(board: VirtualBoard) -> None:
 
 
 def clear_fault(board: VirtualBoard) -> None:
-    board.rpc("fault.clear")
-    board.run_ms(100)
+    board.agreed("fault.clear")
+    board.run_ms(500)  # three writes: latches, journal, and what is agreed to
 
 
 def maintain(board: VirtualBoard) -> None:
@@ -445,7 +454,12 @@ STORIES = {
     "start": Story(start, None, ("boot",)),
     "remote start by MODE": Story(toggle_remote_start, nothing, ("boot", "settings")),
     "session": Story(stop_session, begin_session, ("boot", "session")),
-    "fault": Story(driver_fails_and_is_cleared, begin_session, ("boot", "fault", "session", "clear")),
+    "fault": Story(
+        driver_fails_and_is_cleared,
+        begin_session,
+        ("boot", "fault", "session", "clear"),
+        (None, "driver_fault"),
+    ),
     "crash": Story(crash, nothing, ("boot", "boot", "fault"), (None, "crashed")),
     "changed firmware": Story(
         clear_fault,
@@ -543,3 +557,72 @@ def restart(board: VirtualBoard) -> str | None:
     assert board.rpc("status")["state"] == "RUNNING"
     stop_session(board)
     return fault
+
+
+# -- the dose of a session ------------------------------------------------------------------------------
+
+PLAN_S = 600
+RAN_MS = 20_000
+
+
+def charged(board: VirtualBoard) -> tuple[int, list[dict[str, Any]]]:
+    """The day's dose in s, rounded, and the journal's records of sessions, on a board that is switched on."""
+    board.power_on()
+    board.run_ms(SETTLE_MS)
+    dose = board.rpc("dose.get")
+    records, n = [], 0
+    while n is not None:
+        page = board.rpc("journal.read", start=n)
+        records += [record for record in page["records"] if record["kind"] == "session"]
+        n = page["next"]
+    return round(dose["total_s"] / 10) * 10, records
+
+
+def run_for_a_while(board: VirtualBoard) -> None:
+    board.press("plus")
+    board.run_ms(RAN_MS)
+
+
+def pull_the_plug(board: VirtualBoard) -> None:
+    run_for_a_while(board)
+    board.power_cut()
+    board.run_ms(100)
+
+
+def power_returns(board: VirtualBoard) -> None:
+    board.power_on()
+    board.run_ms(SETTLE_MS)
+
+
+@pytest.mark.parametrize(
+    ("before", "act", "right"),
+    [
+        (nothing, begin_session, {(0, None), (PLAN_S, "as_planned")}),
+        (run_for_a_while, stop_session, {(PLAN_S, "as_planned"), (RAN_MS // 1000, "counted")}),
+        (pull_the_plug, power_returns, {(PLAN_S, "as_planned")}),
+    ],
+    ids=["begin", "end", "next start"],
+)
+def test_a_session_is_charged_once_and_whole_after_any_cut(
+    cuts: Cuts, before: Act, act: Act, right: set[tuple[int, str | None]]
+) -> None:
+    image = Story(start, None, ()).flash()
+    story = Story(act, before, ())
+    board, operations = story.tell(image)
+    board.power_cut()
+    seen = set()
+    for at, torn in [*itertools.product(range(operations), TORN), (operations, None)]:
+        if torn:
+            board, _ = story.tell(image, (at, torn))
+        total_s, records = charged(board)
+        board.power_cut()
+        again_s, kept = charged(board)
+        board.power_cut()
+        how = records[-1]["charged"] if records else None
+        seen.add((total_s, how))
+        cuts.judge(
+            f"{torn} of operation {at + 1} of {operations}",
+            charged=(total_s, how) in right,
+            once=len(records) == (1 if total_s else 0) and (again_s, kept) == (total_s, records),
+        )
+    assert seen == right

@@ -40,10 +40,12 @@ def test_a_latched_fault_refuses_button_and_host_until_it_is_cleared() -> None:
     stage.run_s(1)
     with pytest.raises(RpcError) as e:
         stage.rpc("session.start", level=1, run_s=60)
-    assert [row["name"] for row in e.value.data["refusals"]] == ["fault_latched"]
+    assert [row["name"] for row in e.value.data["refusals"]] == ["fault_latched", "permission_suspended"]
     board.hold("plus")
     stage.run_s(0.2)
     board.release("plus")
     assert stage.rpc("status")["state"] == "IDLE"
-    assert stage.rpc("fault.clear") == {"cleared": "motor_sensor"}
+    board.agreed("fault.clear")
+    assert stage.rpc("status")["fault"] is None
+    board.allow()
     assert stage.rpc("session.start", level=1, run_s=60)["state"] == "RUNNING"

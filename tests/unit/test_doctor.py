@@ -489,8 +489,8 @@ def test_the_real_computer_can_be_looked_at() -> None:
 @pytest.mark.parametrize(
     ("content", "verdict", "said"),
     [
-        (b"as it is", Verdict.OK, "MicroPython 1.24.1"),
-        (None, Verdict.NOTE, "no image of MicroPython 1.24.1"),
+        (b"as it is", Verdict.OK, "MicroPython 1.28.0"),
+        (None, Verdict.NOTE, "no image of MicroPython 1.28.0"),
         (b"another", Verdict.PROBLEM, "damaged"),
     ],
 )
@@ -503,9 +503,9 @@ def test_the_image_cache_is_full_empty_or_damaged(
     said: str,
 ) -> None:
     image = replace(
-        images.known("1.24.1"), size=len(b"as it is"), sha256=hashlib.sha256(b"as it is").hexdigest()
+        images.known("1.28.0"), size=len(b"as it is"), sha256=hashlib.sha256(b"as it is").hexdigest()
     )
-    monkeypatch.setattr(images, "locked", lambda: {"1.24.1": image})
+    monkeypatch.setattr(images, "locked", lambda: {"1.28.0": image})
     monkeypatch.setenv("OPENKNEAD_UF2_DIR", str(tmp_path))
     if content is not None:
         (tmp_path / image.file).write_bytes(content)

@@ -34,6 +34,7 @@ from openknead.flash.errors import (
     BoardFull,
     BoardSilent,
     DriveError,
+    ImageUntried,
     NotStarted,
     Uf2Error,
     WouldErase,
@@ -504,12 +505,32 @@ def test_board_that_comes_back_with_another_micropython_is_told(
         flash(board.port, drive=board.drive)
 
 
-def lock(monkeypatch: pytest.MonkeyPatch, folder: Path, data: bytes) -> None:
+def test_micropython_that_has_not_been_run_is_installed_only_on_request(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = make(blank=True)
+    lock(monkeypatch, tmp_path, image(), run=images.NOT_RUN)
+    taken: list[bytes] = []
+    board.flashed = taken.append
+    diary = Diary()
+
+    with pytest.raises(ImageUntried, match=r"9\.9\.9: hash known, not run by us"):
+        flash(board.port, diary, drive=board.drive)
+    assert diary.notes == ["MicroPython 9.9.9: hash known, not run by us"]
+    assert taken == []
+
+    flash(board.port, drive=board.drive, dry_run=True)
+    with pytest.raises(NotStarted):  # this virtual board keeps its MicroPython, whatever is copied to it
+        flash(board.port, drive=board.drive, yes=True)
+    assert taken == [image()]
+
+
+def lock(monkeypatch: pytest.MonkeyPatch, folder: Path, data: bytes, run: str = "emulated") -> None:
     """Have the lock file know this image as the one to install, and put it into the cache."""
     import hashlib
 
     row = Image(
-        "x.uf2", "9.9.9", len(data), hashlib.sha256(data).hexdigest(), "http://nowhere.invalid", "here"
+        "x.uf2", "9.9.9", len(data), hashlib.sha256(data).hexdigest(), "http://nowhere.invalid", "here", run
     )
     monkeypatch.setattr(images, "locked", lambda: {"9.9.9": row})
     monkeypatch.setattr(images, "REFERENCE", "9.9.9")

@@ -45,8 +45,14 @@ def test_right_content_is_taken(cache, monkeypatch):
 
 
 def test_unknown_version_names_the_known_ones(cache):
-    with pytest.raises(images.ImageError, match=r"1\.20\.0, 1\.24\.1"):
+    with pytest.raises(images.ImageError, match=r"1\.20\.0, 1\.24\.1, 1\.28\.0 \(default\)"):
         images.find("0.9")
+
+
+def test_each_version_says_whether_it_was_run(cache):
+    assert images.REFERENCE == "1.28.0"
+    assert [version for version, image in images.locked().items() if image.warning] == ["1.29.0"]
+    assert images.described().endswith("1.29.0 (hash known, not run by us)")
 
 
 def test_cache_folder_is_the_users_unless_overridden(monkeypatch):

@@ -411,7 +411,7 @@ def test_explain_tells_boot_by_boot_what_happened_and_what_is_to_be_done(peer: P
         "  21 Nov 2025 18:02: the fault stall was cleared.",
         "  21 Nov 2025 18:02: a host set the clock.",
         "",
-        "Now: the fault over_current is latched, and 2 more came after it. Press less hard.",
+        "Now: the fault over_current is latched, and 2 more behind it. Press less hard.",
         "Then: Remove the cause, then clear.",
         "Now: a start would be refused. stop_pressed: Release STOP.",
     ]

@@ -76,12 +76,11 @@ def test_everything_that_fails_can_be_mended_and_the_device_works_again(
     board.run_ms(20_000)  # self-tests that failed are repeated, sensors believed again
     board.rpc("session.stop")
     board.rpc("settings.save")
-    for _ in range(2):
-        if board.rpc("status")["fault"]:
-            board.rpc("fault.clear")
-    if not board.rpc("status")["remote_start"]:
-        board.press("mode", 3300)
-        board.run_ms(200)
+    for _ in board.rpc("status")["latched"]:  # each by itself
+        board.agreed("fault.clear")
+    status = board.rpc("status")
+    if not status["remote_start"] or status["suspended"]:
+        board.allow()
     start(board)
     assert board.rpc("status")["fault"] is None
 

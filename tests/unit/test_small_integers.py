@@ -161,7 +161,7 @@ def healthy_readings(board: Any, demand_opm: int, rng: random.Random) -> None:
 
 def start(app: Any, rng: random.Random) -> None:
     """A session or a program, whatever has been before."""
-    app.session.blocks = 0
+    app.session.blockers = ()
     app.safety.active = app.safety.fault = app.safety.limiters = 0
     app.session.selected = app.library.load(rng.choice(app.library.names))
     if rng.randrange(2):
@@ -169,6 +169,7 @@ def start(app: Any, rng: random.Random) -> None:
     else:
         app.session.start(app.settings["default_level"], rng.choice((60_000, 900_000)), 2)
     app.board.guard()
+    app.memory.begin(app.session, 0, app.selected)
 
 
 def test_the_tick_works_with_small_integers_alone(heap: Heap) -> None:

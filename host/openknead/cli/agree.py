@@ -99,7 +99,7 @@ def _agree(
 
 
 class Press:
-    """Tells to press MODE and how long there is for it: counting down on a terminal, else once."""
+    """Asks for a press of MODE, with the time left: counting down on a terminal, else once."""
 
     def __init__(self, app: App, simulated: bool) -> None:
         self._json = app.json

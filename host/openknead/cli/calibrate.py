@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openknead.cli import check
+from openknead.cli.agree import Press
 from openknead.cli.common import App, columns, pass_app
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def calibrate(app: App, apply_it: bool, write: Path | None, **checked: Any) -> N
             machine["file"] = str(write)
             people.append(f"written: {write}")
         if apply_it:
-            _apply(device, found)
+            _apply(app, device, found)
             machine["applied"] = True
             people.append("set and saved on the device")
         elif before != found.settings():
@@ -84,9 +85,13 @@ def calibrate(app: App, apply_it: bool, write: Path | None, **checked: Any) -> N
     app.emit(machine, people)
 
 
-def _apply(device: Device, found: Constants) -> None:
-    """Set and save; the device judges the ranges."""
-    device.set(found.settings())
+def _apply(app: App, device: Device, found: Constants) -> None:
+    """Set, with a press of MODE, and save; the device judges the ranges."""
+    press = Press(app, bool(device.hello.sim))
+    try:
+        device.set(found.settings(), waiting=press)
+    finally:
+        press.end()
     device.save()
 
 

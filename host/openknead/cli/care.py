@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import click
 
+from openknead.cli.agree import Press
 from openknead.cli.common import App, pass_app
 
 
 @click.command()
 @pass_app
 def clear(app: App) -> None:
-    """Clear a latched fault; refused while its cause lasts."""
+    """Clear the fault that is shown; refused while its cause lasts. Others wait behind it.
+
+    A fault that says something is broken also needs a press of MODE at the device.
+    """
     with app.connect() as device:
-        cleared = device.clear_fault()
-        app.emit({"cleared": cleared}, f"cleared: {cleared}" if cleared else "there was no fault to clear")
+        press = Press(app, bool(device.hello.sim))
+        try:
+            cleared = device.clear_fault(waiting=press)
+        finally:
+            press.end()
+        following = device.status().fault
+        said = f"cleared: {cleared}" if cleared else "there was no fault to clear"
+        if following:
+            said += f"; the next one: {following.name}. {following.remedy}"
+        app.emit({"cleared": cleared, "next": following.name if following else None}, said)
 
 
 @click.command()

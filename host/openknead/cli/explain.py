@@ -100,6 +100,8 @@ class Explainer:
     def _fault(self, record: Record) -> str:
         state = record.word("state") or "?"
         told = f"the fault {self._fault_and_remedy(record.word('fault') or '?')}"
+        if record.data.get("kept"):
+            return f"still latched from before this start: {told}"
         if state in IDLE:
             return told
         return f"the motor was stopped ({state.lower()}, {reading(record)}) by {told}"
@@ -135,7 +137,7 @@ class Explainer:
     def _now(self, status: Status) -> Iterator[str]:
         refusals = [name for name in status.refusals if name not in NO_TROUBLE]
         if status.fault:
-            more = f", and {status.fault.more} more came after it" if status.fault.more else ""
+            more = f", and {status.fault.more} more behind it" if status.fault.more else ""
             yield f"Now: the fault {status.fault.name} is latched{more}. {status.fault.remedy}"
             yield f"Then: {self._text('refusals', 'fault_latched', 'remedy') or 'knead clear'}"
         if refusals:

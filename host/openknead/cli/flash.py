@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openknead.cli.common import App, columns, pass_app
+from openknead.flash import images
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -26,10 +27,18 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.option("--source", is_flag=True, help="Install sources; else they are precompiled.")
 @click.option("--uf2", type=FILE, metavar="FILE", help="Install this MicroPython first.")
-@click.option("--micropython", metavar="VERSION", help="Install this version of MicroPython first.")
+@click.option(
+    "--micropython",
+    metavar="VERSION",
+    help=f"Install this version of MicroPython first: {images.described()}.",
+)
 @click.option("--drive", type=FOLDER, metavar="FOLDER", help="Where the drive of a board in BOOTSEL mode is.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done; the board is left as it is.")
-@click.option("--yes", is_flag=True, help="Even if files on a blank board cannot be read before.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Even if files on a blank board cannot be read before, or that MicroPython has not been run by us.",
+)
 @pass_app
 def flash(
     app: App,

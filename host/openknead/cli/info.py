@@ -98,8 +98,14 @@ def status_rows(now: Status) -> list[tuple[str, str]]:
             f"motor {_scaled(now.motor_dc, 10, 1)}, driver {_scaled(now.driver_dc, 10, 1)}, "
             f"handle {_scaled(now.handle_dc, 10, 1)}, pad {_scaled(now.pad_dc, 10, 1)} °C",
         ),
-        ("Remote", "a host may start" if now.remote_start else "off: hold MODE for 3 s on the device"),
+        ("Remote", _remote(now)),
     ]
+    if now.question:
+        more = f" and {now.question.more} more" if now.question.more else ""
+        asked = (
+            f"{', '.join(now.question.names)}{more}: press MODE on the device within {now.question.left_s} s"
+        )
+        rows.append(("Question", asked))
     if now.boot not in (None, "power_on"):
         rows.append(("Started", f"by {now.boot}: see what happened with knead log --explain"))
     if now.selftest not in (None, "passed"):
@@ -115,6 +121,14 @@ def status_rows(now: Status) -> list[tuple[str, str]]:
         more = f" and {now.unsaved_more} more" if now.unsaved_more else ""
         rows.append(("Unsaved", ", ".join(now.unsaved) + more))
     return rows
+
+
+def _remote(now: Status) -> str:
+    if not now.remote_start:
+        return "off: hold MODE for 3 s on the device"
+    if now.suspended:
+        return f"suspended by {now.suspended} at the device: hold MODE for 3 s on it to give it back"
+    return "a host may start"
 
 
 def _or_dash(value: int | None) -> str:

@@ -23,6 +23,7 @@ from openknead.errors import (
     ReplyDamaged,
 )
 from openknead.handshake import install_command
+from openknead.journal import Record
 
 ROUNDS = 50  # of hello, for the line's quality
 BAD_ROUNDS = 3  # more than that is no accident
@@ -87,7 +88,7 @@ def fault(case: Case) -> Finding | None:
     latched = case.status.fault
     if latched is None:
         return ok("no fault is latched")
-    more = f", and {latched.more} more came after it" if latched.more else ""
+    more = f", and {latched.more} more behind it" if latched.more else ""
     return problem(f"the fault {latched.name} is latched{more}", f"{latched.remedy} Then: knead clear")
 
 
@@ -180,6 +181,11 @@ def load(case: Case) -> Finding | None:
     return ok(said, tick_worst_us=worst_us)
 
 
+def is_new(record: Record) -> bool:
+    """Whether a record tells of a fault that was not latched before that start."""
+    return record.kind == "fault" and not record.data.get("kept")
+
+
 def journal(case: Case) -> Finding | None:
     """What went wrong lately."""
     if not (device := case.device):
@@ -191,7 +197,7 @@ def journal(case: Case) -> Finding | None:
         records = list(device.journal(max(last - RECORDS, 0)))
     except MotorRunning:
         return unknown("it cannot be read during a session")
-    faults = Counter(record.word("fault") or "?" for record in records if record.kind == "fault")
+    faults = Counter(record.word("fault") or "?" for record in records if is_new(record))
     restarts = Counter(
         RESTARTS[cause]
         for record in records

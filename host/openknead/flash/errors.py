@@ -98,6 +98,14 @@ class MotorTurns(FlashError):
     remedy = "press STOP on the device, then run the same command again"
 
 
+class ImageUntried(ImageError):
+    """Only the hash of that MicroPython is known; the project's tests have not run on it. Nothing was
+    written."""
+
+    code, name = -33134, "image_untried"
+    remedy = "take the version that knead would take, or add --yes to try this one"
+
+
 class WouldErase(FlashError):
     """The image reaches into the flash where files of the user may lie, and they cannot be read before."""
 

@@ -11,11 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from http.client import HTTPException
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -24,8 +22,9 @@ from openknead.flash.disk import write_whole
 from openknead.flash.errors import HostStorage, ImageError, ImageMismatch, ImageMissing
 
 LOCK_FILE = Path(__file__).resolve().parent / "images.lock.json"
-REFERENCE = "1.24.1"  # the MicroPython whose figures the project quotes, and that `knead flash` installs
+REFERENCE = "1.28.0"  # the MicroPython whose figures the project quotes, and that `knead flash` installs
 OLDEST = (1, 20)  # that the firmware is tested on
+NOT_RUN = "not run by us"
 PART_BYTES = 65_536
 SILENCE_S = 30.0  # of the server
 
@@ -37,7 +36,8 @@ class Image:
     """One row of the lock file.
 
     file: official file name; micropython: version, as "1.24.1"; size: bytes; sha256: lower-case hex;
-    url: official address; checked: how the hash was confirmed.
+    url: official address; checked: how the hash was confirmed; run: where the project's tests have run on it,
+    or NOT_RUN.
     """
 
     file: str
@@ -46,11 +46,17 @@ class Image:
     sha256: str
     url: str
     checked: str
+    run: str = "emulated"
 
     @property
     def version(self) -> tuple[int, ...]:
         """The MicroPython version as numbers, (1, 24, 1)."""
         return tuple(int(part) for part in self.micropython.split("."))
+
+    @property
+    def warning(self) -> str:
+        """Why to think twice before installing it; empty for one that the project's tests have run on."""
+        return f"hash known, {NOT_RUN}" if self.run == NOT_RUN else ""
 
 
 @cache
@@ -101,8 +107,15 @@ def known(micropython: str) -> Image:
     """The row of a version. Raises ImageError."""
     image = locked().get(micropython)
     if image is None:
-        raise ImageError(f"no image of MicroPython {micropython} is known; known: {', '.join(locked())}")
+        raise ImageError(f"no image of MicroPython {micropython} is known; known: {described()}")
     return image
+
+
+def described() -> str:
+    """All known versions, with a mark at the reference and at those that have not been run."""
+    marks = {version: image.warning for version, image in locked().items()}
+    marks[REFERENCE] = "default"
+    return ", ".join(f"{version} ({mark})" if mark else version for version, mark in marks.items())
 
 
 def check(path: Path, image: Image) -> None:
@@ -119,6 +132,9 @@ def _by_hand(image: Image, path: Path) -> str:
 
 def _load(image: Image, path: Path, progress: Progress | None) -> bytes:
     """What the address hands out, up to one byte more than there should be."""
+    import urllib.request  # takes longer to import than all the rest, and is rarely needed
+    from http.client import HTTPException
+
     data = bytearray()
     try:
         with urllib.request.urlopen(image.url, timeout=SILENCE_S) as source:

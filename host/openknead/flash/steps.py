@@ -20,7 +20,7 @@ from openknead.flash.board import Chip, Repl
 from openknead.flash.bootsel import Drive
 from openknead.flash.build import Form, content_hash, firmware_files, mpy_version
 from openknead.flash.compare import Comparison, compare
-from openknead.flash.errors import AGAIN, ImageError, NotStarted, WouldErase, WrongBoard
+from openknead.flash.errors import AGAIN, ImageError, ImageUntried, NotStarted, WouldErase, WrongBoard
 from openknead.flash.install import Plan
 from openknead.flash.kept import Kept, is_users
 from openknead.link import busy
@@ -49,7 +49,8 @@ class Options:
 
     uf2: a MicroPython image to install; micropython: a version to install; both None: what is needed.
     source: do not precompile; dry_run: find out what there is to do, and leave the board as it is.
-    yes: also where files of the user cannot be read before they are overwritten.
+    yes: also where files of the user cannot be read before they are overwritten, and with a MicroPython that
+    the project's tests have not run on.
     """
 
     port: str | None = None
@@ -361,6 +362,10 @@ class Walk:
         if path is None:
             self._tell.step("get MicroPython")
             version = self._options.micropython or images.REFERENCE
+            if warning := images.known(version).warning:
+                self._tell.note(f"MicroPython {version}: {warning}")
+                if not (self._options.yes or self._options.dry_run):
+                    raise ImageUntried(f"MicroPython {version}: {warning}")
             path = images.get(version, self._tell.progress)
         try:
             data = path.read_bytes()

@@ -1,6 +1,6 @@
 """An emulated Pico behind a serial port, for any program: `knead`, `mpremote`, a terminal.
 
-    python -m openknead_sim.emulator.served [--image 1.24.1 | --uf2 FILE] [--blank] [--flash FILE]
+    python -m openknead_sim.emulator.served [--image VERSION | --uf2 FILE] [--blank] [--flash FILE]
 
 prints one JSON line {"port": …, "pid": …} once the Pico has booted, then serves until SIGTERM or Ctrl-C.
 Motor, sensors and buttons hang on its pins as in `rig`.

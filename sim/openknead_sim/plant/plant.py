@@ -94,9 +94,7 @@ class Plant(Motor):
         self._limit = p.bridge_limit_a
         self._air = p.air_nms
         self._tissue = p.tissue_nms
-        self._pitch = TURN / ppr if ppr else 1.0e30
-        self._pulse = int(self.theta_rad / self._pitch) + 1
-        self._edge = self._phase(self._pulse * self._pitch)
+        self.set_pulses(ppr)
         self._slow_us = 0
         self._q = 0.0
         self._winding_j = 0.0
@@ -119,6 +117,13 @@ class Plant(Motor):
             raise ValueError("duty must be 0…1")
         self._duty = max(0.0, duty - self._dead) if duty < 1.0 else duty  # nothing switches at 1
         self._enabled = enabled
+
+    def set_pulses(self, ppr: int) -> None:
+        """Give the tach so many pulses a revolution from now on, 0…64 (0 = no tach)."""
+        self.pulses = ppr
+        self._pitch = TURN / ppr if ppr else 1.0e30
+        self._pulse = int(self.theta_rad / self._pitch) + 1
+        self._edge = self._phase(self._pulse * self._pitch)
 
     def advance(self, dt_us: int) -> None:
         """Let dt_us ≥ 0 microseconds pass; pressure is taken at the start of each 10 ms.
