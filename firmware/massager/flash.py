@@ -92,9 +92,9 @@ def _reason(error):
 
 
 def parse_object(data):
-    """The JSON object in bytes, as a dict; None for anything else."""
+    """The JSON object in bytes or a memoryview, as a dict; None for anything else."""
     try:
-        found = json.loads(data.decode())
+        found = json.loads(str(data, "utf-8"))
     except (ValueError, RuntimeError, MemoryError):  # not UTF-8 or not JSON; nested too deep; too much
         return None
     return found if isinstance(found, dict) else None

@@ -30,7 +30,8 @@ class Permission:
         self._store = Store(files, "permission")
         kept = self._store.load().get("suspended", NONE)
         # A record that is damaged or of other firmware: better to ask for MODE once more.
-        self.suspended = STOP if self._store.damaged or kept not in (NONE, STOP, FAULT, PAUSE) else kept
+        known = isinstance(kept, int) and NONE <= kept <= PAUSE and not self._store.damaged
+        self.suspended = kept if known else STOP
         self.unsaved = False
         self._resumable = False  # what suspended it is a pause of the session under way
 

@@ -103,7 +103,7 @@ def parse(data):
     body = memoryview(data)[end + 1 :]
     if magic != "OK1" or len(body) != length or _crc(sequence, body) != crc:
         return None
-    record = parse_object(bytes(body))
+    record = parse_object(body)
     return None if record is None else (sequence, record)
 
 

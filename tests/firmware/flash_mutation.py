@@ -39,6 +39,7 @@ NEW_FILES = (
     "settings.b",
     "memory.b",
     "latches.a",
+    "permission.a",
     "latches.b",
 )
 ERRORS = (5, 84, 12, 22)  # EIO, corrupt, ENOMEM, EINVAL
@@ -52,6 +53,8 @@ OTHERS = (
     "knead",
     "ä€",
     "x" * 300,
+    1.0,
+    2.0,
     1.5,
     -0.0,
     1e300,
@@ -148,8 +151,9 @@ def used_flash(crashed=True):
         bench.call("program.write", offset=0, data=binascii.b2a_base64(data).decode().rstrip())
         assert "s" in bench.call("program.commit")
     for _ in range(4):
-        bench.start(2, 60)
+        bench.press(PLUS)
         bench.run_ms(3_000)
+        assert bench.app.session.active()
         bench.press(STOP)
         bench.run_ms(500)
         bench.allow()  # STOP took the permission away
@@ -336,7 +340,7 @@ def check(content):
             continue
         _check_buttons(bench)
         answer(bench, "settings.save")
-        answer(bench, "program.select", name=bench.app.library.names[-1])
+        bench.app.turn(bench.app.library.names[-1])
         bench.run_ms(3_500)
         _check_answers(bench)
 
@@ -377,15 +381,14 @@ def answer(bench, method, **params):
 
 
 def _check_buttons(bench):
-    """+ starts a session or is refused with a cue; STOP ends it."""
+    """+ starts a session, though flash may end it, or is refused with a cue; STOP ends it."""
     board = bench.board
     bench.event_names()
     board.console.sent = bytearray()
     bench.press(PLUS, 200)
     bench.run_ms(300)
     names = bench.event_names()
-    runs = bench.app.session.active()
-    assert runs or ("cue", "refused") in names, "+ does nothing: %s" % names
+    assert ("state", "RUNNING") in names or ("cue", "refused") in names, "+ does nothing: %s" % names
     bench.run_ms(1_000)
     bench.press(STOP, 200)
     assert not bench.app.session.active() and not board.duty and not board.enabled, "STOP does not stop"

@@ -252,14 +252,18 @@ def look_around(board: VirtualBoard) -> None:
 
 
 def try_buttons(board: VirtualBoard) -> None:
-    """+ starts a session or is refused with a cue; STOP ends it."""
+    """+ starts a session, though flash may end it, or is refused with a cue; STOP ends it."""
     board.notifications.clear()
     board.press("plus", 200)
     board.run_ms(300)
-    runs = ask(board, "status")["state"] != "IDLE"
-    cues = [n["params"].get("value") for n in board.notifications if n["params"].get("name") == "cue"]
-    if not runs and "refused" not in cues:
-        raise Broken(f"+ does nothing: {cues}")
+    ask(board, "status")
+    said = [
+        (n["params"].get("name"), n["params"].get("value"))
+        for n in board.notifications
+        if n["method"] == "event"
+    ]
+    if ("state", "RUNNING") not in said and ("cue", "refused") not in said:
+        raise Broken(f"+ does nothing: {said}")
     board.run_ms(500)
     board.press("stop", 200)
     board.run_ms(100)
