@@ -30,3 +30,11 @@ def test_ten_thousand_ticks_allocate_nothing(micropython, what):
 def test_the_largest_program_takes_two_kilobytes_of_heap_at_most(micropython):
     done = micropython("tests/micropython/program_heap.py")
     assert 0 < int(done.stdout) <= 2 * 2_048, done.stdout + done.stderr  # objects here are twice as large
+
+
+def test_requests_of_every_method_in_every_state_leave_no_more_on_the_heap(micropython):
+    done = micropython("tests/micropython/requests_heap.py")
+    rows = [line.split() for line in done.stdout.splitlines()]
+    names = ["IDLE", "RUNNING", "PAUSED", "ENDING", "MAINTENANCE", "FAULT"]
+    assert [name for name, _, _ in rows] == names, done.stdout + done.stderr
+    assert all(int(count) >= 10_000 and int(grown) <= 512 for _, count, grown in rows), rows
