@@ -179,7 +179,9 @@ class App:
         return sequence
 
     def restart(self, maintenance=False):
-        """Reset soon, after the reply is out. OSError: the mark for maintenance was not written."""
+        """Reset soon, after the reply is out. Raises StoreError or OSError: what must last was not kept."""
+        if self.permission.unsaved:
+            self.permission.keep()
         if maintenance:
             self.files.write(MAINTENANCE_FILE, b"1")
         if not self._reset_ticks:
@@ -325,6 +327,9 @@ class App:
         if not self._reset_ticks:
             if self.permission.unsaved:  # or a restart would give it back
                 self._write(self.permission.keep)
+            if self.permission.unsaved:  # on a flash that refuses the device keeps running
+                self.blocks = 0
+                return
             self.board.reset()
 
     def _care(self):
@@ -388,12 +393,12 @@ class App:
         if self._wake:  # the session before ended in the same round
             self._wake = 0
             board.enable_motor(0)
-        began_us = board.ticks_us()
         board.stop_seen = False
         self._write(self._begin)
-        took_us = board.ticks_diff(board.ticks_us(), began_us)
-        self._last_us = board.ticks_add(self._last_us, took_us)
-        self.clock.advance(took_us // 1000)
+        late_us = board.ticks_diff(board.ticks_us(), self._last_us) - TICK_US
+        if late_us > 0:
+            self._last_us = board.ticks_add(self._last_us, late_us)
+            self.clock.advance(late_us // 1000)
         self.safety.motor_started()  # from now on the interlock may rise
         if board.stop_seen:
             self.session.stop(sessions.STOP_BUTTON)

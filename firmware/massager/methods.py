@@ -10,7 +10,7 @@ from massager.authority import FREE, IDLE, IDLE_REMOTE, IN_CALL, PRESS, REMOTE
 from massager.conditions import flash_error, in_range, require, wrong_state
 from massager.drive import LEVELS
 from massager.errors import RpcError
-from massager.store import os_failure
+from massager.store import StoreError, os_failure
 
 PROTOCOL = "1.4.0"
 CAPABILITIES = (
@@ -275,6 +275,7 @@ def _subscribe(app, params):
 
 def _fault_clear(app, params):
     """Clear the fault that is shown; one that says something is broken waits for a press at the device."""
+    require(app, IDLE)  # a session that a fault ramps down ends by that fault
     safety = app.safety
     fault = safety.fault
     name = faults.fault_name(fault)
@@ -324,15 +325,20 @@ def _journal_read(app, params):
 
 
 def _maintenance(app, params):
-    try:
-        app.restart(maintenance=True)
-    except OSError as e:
-        raise flash_error(os_failure(e))
-    return {"rebooting": True}
+    return _restart(app, True)
 
 
 def _reboot(app, params):
-    app.restart()
+    return _restart(app, False)
+
+
+def _restart(app, maintenance):
+    try:
+        app.restart(maintenance)
+    except StoreError as e:
+        raise flash_error(e)
+    except OSError as e:
+        raise flash_error(os_failure(e))
     return {"rebooting": True}
 
 

@@ -50,9 +50,9 @@ def skipped_by(content):
 
 
 def test_mutated_flashes():
-    used = flash_mutation.used_flash()
+    used = [flash_mutation.used_flash(crashed) for crashed in (False, True)]
     for seed in range(SEEDS):
-        content = dict(used)
+        content = dict(used[seed % 2])
         done = flash_mutation.mutate(content, seed)
         try:
             flash_mutation.check(content)

@@ -1,6 +1,6 @@
 """Any flash: 300 mutations of a used flash, and after each start the device answers, motor off, STOP works.
 
-OPENKNEAD_FUZZ=20000 makes it as many (`make fuzz`); a failure names the seed of its mutation.
+OPENKNEAD_FUZZ=20000 makes 20,000 of them; a failure names the seed of its mutation.
 """
 
 from __future__ import annotations
