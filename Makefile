@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench soak requests mutants safety emulator hardware mechanics clean
+.PHONY: help demo test check bench soak requests mutants safety fuzz emulator hardware mechanics clean
 
 help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
@@ -14,6 +14,7 @@ help:
 	@echo "make requests  a hundred thousand requests in each state: does the heap grow? takes minutes"
 	@echo "make mutants   break the safety modules piece by piece: do the tests notice?"
 	@echo "make safety    measure what the safety case quotes; takes an hour"
+	@echo "make fuzz      start from 20,000 random flash contents; takes half an hour"
 	@echo "make hardware  check schematics, board, interlock, harness; installs KiCad 9 where it may"
 	@echo "make mechanics build the massager's solids and check them; installs CadQuery, 2 GB"
 	@echo "make emulator  all tests on the emulated Pico; needs a MicroPython image"
@@ -52,6 +53,9 @@ mutants: $(VENV)/installed
 
 safety: $(VENV)/installed
 	$(BIN)/python tests/safety/run.py $(ARGS)
+
+fuzz: $(VENV)/installed
+	$(BIN)/python tests/safety/fuzz.py $(ARGS)
 
 hardware: $(VENV)/installed
 	$(PYTHON) hardware/install.py

@@ -13,7 +13,7 @@ from typing import Any
 
 from openknead.errors import DeviceError
 
-KINDS = ("boot", "session", "fault", "clear", "refusal", "selftest", "clock", "settings")
+KINDS = ("boot", "session", "fault", "clear", "refusal", "selftest", "clock", "settings", "skipped")
 MIN, MEAN, MAX = range(3)  # places in a record's triples, such as `rate_opm` of a session
 _UP_MASK = 0x3FFFFFFF  # the device's milliseconds may wrap here
 _LATEST_S = 4_102_444_800  # the year 2100: a clock beyond it was never set right

@@ -110,6 +110,8 @@ class Status:
     stage: int | None  # of it, from 1
     stage_left_ms: int | None
     shift: int  # levels that all of its levels are shifted by
+    skipped: str | None  # the first file on flash that the device skipped since its start, and why …
+    skipped_more: int  # … and how many more there are; seven at most
 
     @staticmethod
     def of(result: Mapping[str, Any]) -> Status:

@@ -78,10 +78,13 @@ class Sandbox:
 
     def run_file(self, path: str) -> bool:
         """Run a file of the flash, if there is one, as MicroPython runs main.py. See `execute`."""
-        source = self._flash.read_file(path)
-        if source is None:
-            return True
-        return self.execute(lambda: self._exec(compile_file(path.lstrip("/"), source)))
+
+        def act() -> None:
+            source = self._flash.read_file(path)
+            if source is not None:
+                self._exec(compile_file(path.lstrip("/"), source))
+
+        return self.execute(act)
 
     def run_typed(self, source: bytes, *, interactive: bool = False, end: bytes = b"") -> bool:
         """Run what came over the prompt; `interactive` shows the values of expressions. See `execute`."""

@@ -131,8 +131,8 @@ class WatchedBoard(BenchBoard):
             self.driven = True
 
 
-def used_flash():
-    """Files of a device that was in use: settings, programs, journal, memory, latches, crash, content."""
+def used_flash(crashed=True):
+    """Files of a device that was in use: settings, programs, journal, memory, content; crash and latches."""
     files = MemoryFiles()
     bench = Bench(files, board=WatchedBoard())
     bench.call("clock.set", unix_s=NOON_S, utc_offset_min=60)
@@ -152,14 +152,17 @@ def used_flash():
         bench.run_ms(3_000)
         bench.press(STOP)
         bench.run_ms(500)
+        bench.allow()  # STOP took the permission away
     bench.call("program.select", name="mine")
     bench.run_ms(4_000)
+    if not crashed:
+        return dict(files.content)
     bench.app.crashed(ValueError("boom"))
     again = Bench(files, remote=False, board=WatchedBoard())
     again.run_ms(1_000)
     again.app.crashed(ValueError("again"))
     assert "latches.a" in files.content and "memory.a" in files.content and "crash" in files.content
-    return {path: files.content[path] for path in files.content}
+    return dict(files.content)
 
 
 def mutate(content, seed):
@@ -267,7 +270,7 @@ def _reshape(content, path, dice):
                 content[path] = build_record(found[0] + 1, json.loads(text))
         else:
             content[path] = _reshaped(json.loads(data), dice).encode()
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, RuntimeError):
         pass  # it is no longer what it was
 
 

@@ -53,7 +53,7 @@ def requests(n):
 
 
 class Frozen(MemoryFiles):
-    """Flash that keeps nothing of what is written from now on, once it is `full`: it is not what is measured."""
+    """Flash that keeps nothing more once it is `full`: it is not what is measured."""
 
     full = False
 

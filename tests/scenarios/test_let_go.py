@@ -1,4 +1,4 @@
-"""RUN_REQ really drops whenever the session lets go of the motor, even if it takes it again in the same gap."""
+"""RUN_REQ drops whenever the session lets go of the motor, even if it takes it again between two ticks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_it_drops_and_is_armed_again(lines: bytes, offset_us: int) -> None:
     assert (status["state"], status["fault"]) == ("RUNNING", None)
 
 
-def test_a_stop_by_a_host_drops_it_before_the_next_tick() -> None:
+def test_a_stop_by_a_host_drops_it_within_two_ticks() -> None:
     slowest_us = 0
     for offset_us in range(0, 10_000, 500):
         board, edges = running()

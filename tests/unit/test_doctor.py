@@ -312,6 +312,13 @@ def test_looking_changes_nothing(healthy: Peer) -> None:
             "remote_disabled",
             "Hold MODE",
         ),
+        (
+            {"skipped": "crash: a folder, not a file", "skipped_more": 2},
+            "flash",
+            Verdict.NOTE,
+            "crash: a folder, not a file, and 2 more",
+            "mpremote",
+        ),
         ({"tick_worst_us": 31_000}, "load", Verdict.NOTE, "31.0 ms", "report"),
     ],
 )
@@ -507,10 +514,9 @@ def test_the_image_cache_is_full_empty_or_damaged(
     assert said in finding.finding
 
 
-def test_a_board_may_have_the_packages_firmware_in_two_forms() -> None:
-    one, other = packaged.contents()
-    assert len(one) == len(other) == 16
-    assert one != other
+def test_a_board_may_have_the_packages_firmware_in_three_forms() -> None:
+    assert len(packaged.contents()) == 3
+    assert {len(content) for content in packaged.contents()} == {16}
 
 
 def test_the_packages_protocol_is_read_from_its_firmware(

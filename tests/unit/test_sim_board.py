@@ -463,3 +463,19 @@ def test_the_boot_event_goes_before_the_reply_to_what_came_during_the_boot():
     event, reply = (json.loads(line) for line in text(board).splitlines())
     assert event["params"]["name"] == "boot"
     assert reply["id"] == 1
+
+
+def test_a_file_that_cannot_be_read_at_the_start_leaves_a_prompt(monkeypatch):
+    board = VirtualBoard(seed=1)
+    read = board.flash.read_file
+
+    def broken(path: str) -> bytes | None:
+        if path == "/main.py":
+            raise OSError(84)
+        return read(path)
+
+    monkeypatch.setattr(board.flash, "read_file", broken)
+    board.power_on()
+    board.run_ms(100)
+    assert board.at_prompt
+    assert b"OSError: 84" in board.receive()

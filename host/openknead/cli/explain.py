@@ -43,6 +43,7 @@ class Explainer:
             "selftest": lambda record: f"the self-test failed. {self._failed(record)}",
             "clock": _clock_set,
             "settings": lambda record: "the settings were saved.",
+            "skipped": lambda record: f"files on flash were skipped: {'; '.join(record.names('files'))}.",
         }
 
     def story(self, dated: Iterable[Dated], gaps: dict[int, int]) -> Iterator[str]:

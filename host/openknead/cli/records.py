@@ -167,6 +167,7 @@ _SUMMARIES: dict[str, Callable[[Record], str]] = {
     "selftest": lambda record: f"failed: {', '.join(record.names('failed'))}",
     "clock": _clock_set,
     "settings": lambda record: f"saved, record {quantity(record.number('sequence'), '')}",
+    "skipped": lambda record: "; ".join(record.names("files")),
 }
 
 

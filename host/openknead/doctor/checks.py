@@ -35,6 +35,7 @@ CHECKS = (
     Check("fault", "fault", device.fault),
     Check("selftest", "self-test", device.selftest),
     Check("settings", "settings", device.settings),
+    Check("flash", "flash", device.flash),
     Check("start", "start", device.start),
     Check("clock", "clock", device.clock),
     Check("load", "control loop", device.load),

@@ -158,6 +158,18 @@ def clock(case: Case) -> Finding | None:
     return ok("right")
 
 
+def flash(case: Case) -> Finding | None:
+    """Does anything lie on flash that the device cannot use?"""
+    if not case.device:
+        return None
+    first, more = case.status.skipped, case.status.skipped_more
+    if first is None:
+        return ok("no file was skipped")
+    said = f"skipped {first}" + (f", and {more} more files" if more else "")
+    remedy = "see all of them: knead log --kind skipped; delete what does not belong there with mpremote"
+    return note(said, remedy, skipped=first, skipped_more=more)
+
+
 def load(case: Case) -> Finding | None:
     """Has the control loop time enough?"""
     if not case.device:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from openknead.flash.build import Form, compile_mpy, firmware_files, firmware_folder
+from openknead.flash.build import NATIVE_SINCE, Form, compile_mpy, firmware_files, firmware_folder
 
 __all__ = (
     "SETTINGS_FILE",
@@ -13,10 +13,16 @@ __all__ = (
     "firmware_files",
     "firmware_folder",
     "pin_map",
+    "precompiled",
     "settings_record",
 )
 
 SETTINGS_FILE = "settings.a"  # the first of the two record files
+
+
+def precompiled(micropython: str) -> Form:
+    """The form that `knead flash` installs on a board with this version of MicroPython."""
+    return "native" if tuple(map(int, micropython.split("."))) >= NATIVE_SINCE else "mpy"
 
 
 def pin_map() -> dict[str, int]:

@@ -1,0 +1,52 @@
+"""A short run of the flash fuzz, and that it can fail; `make fuzz` is the long one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import fuzz
+import pytest
+from openknead_sim.flash import Flash
+
+SEEDS = range(1_000_000, 1_000_080)
+
+
+def test_whatever_lies_on_the_flash_the_device_answers_with_its_motor_off() -> None:
+    found, failed = fuzz.run(SEEDS)
+    assert failed == []
+    assert sum(found.values()) == len(SEEDS)
+    assert found[fuzz.INTACT] > len(SEEDS) // 2
+
+
+def test_the_same_seed_gives_the_same_image() -> None:
+    for seed in (2, 3):
+        assert fuzz.mutated(seed) == fuzz.mutated(seed) != fuzz.used_image(True)
+
+
+def test_a_firmware_that_ends_is_found_and_its_image_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    flash = Flash(fuzz.used_image(False))
+    code = flash.read_file("/massager/journal.py") or b""
+    monkeypatch.setattr(fuzz, "KEPT", tmp_path)
+    monkeypatch.setattr(fuzz, "is_intact", lambda image: True)
+    flash.write_file("/massager/journal.py", code.replace(b"def _is_segment(name):", b"def _is_segment(x):"))
+    monkeypatch.setattr(fuzz, "mutated", lambda seed: flash.image)
+    said: list[str] = []
+    _, failed = fuzz.run(range(5, 6), said.append)
+    assert failed == [5]
+    assert "the prompt" in said[0] and "NameError" in said[0]
+    assert (tmp_path / "seed-5.img").read_bytes() == flash.image
+
+
+def test_a_process_that_dies_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def play(seed: int) -> tuple[str, bool]:
+        if seed == 7:
+            os._exit(9)
+        return fuzz.INTACT, True
+
+    monkeypatch.setattr(fuzz, "KEPT", tmp_path)
+    monkeypatch.setattr(fuzz, "play", play)
+    found, failed = fuzz.run(range(5, 9), [].append)
+    assert failed == [7] and found == {fuzz.INTACT: 3, "WRONG": 1}
