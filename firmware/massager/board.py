@@ -417,7 +417,8 @@ class Files(Flash):
             return f.read(size)
 
     def _list_folder(self, folder):
-        for entry in os.ilistdir((self._root + folder).encode()):
+        # "." because MicroPython gives the names in b"/" as str, and stops at one that is not UTF-8
+        for entry in os.ilistdir((self._root + (folder or ".")).encode()):
             yield _text(entry[0]), entry[1] == FOLDER
 
     def _make_folder(self, name):
