@@ -3,11 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-<<<<<<< HEAD
-.PHONY: help demo test check bench soak mutants safety fuzz emulator hardware mechanics clean
-=======
 .PHONY: help demo test check bench soak requests mutants safety fuzz emulator hardware mechanics clean
->>>>>>> bound
 
 help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"

@@ -269,7 +269,7 @@ class Dose:
         if passed_s > 0:
             self._now_s += passed_s
         unix_s = None if local_s is None else local_s - offset_s
-        if None not in (unix_s, self._unix_s) and unix_s - self._unix_s - passed_s > SAVE_S:
+        if unix_s is not None and self._unix_s is not None and unix_s - self._unix_s - passed_s > SAVE_S:
             for entry in self._entries:  # one of the two clocks was wrong: ages are those of the ledger again
                 entry[UNIX] = None
             self._rest_unix_s = None
