@@ -21,7 +21,7 @@ def figures(short: bool = False) -> dict[str, dict[str, object]]:
     board = VirtualBoard(seed=1, hand=StrokeHand(0.6, seed=1))
     board.power_on()
     wait_for(board, "selftest", "passed")
-    board.rpc("settings.set", values={"session_limit_s": SESSION_S, "default_level": 5})
+    board.agreed("settings.set", values={"session_limit_s": SESSION_S, "default_level": 5})
     board.press("plus", 100)
     wait_for(board, "state", "RUNNING")
     seconds = SHORT_S if short else SESSION_S

@@ -35,7 +35,7 @@ def literals(name: str) -> dict[str, object]:
 def default(setting: str) -> int:
     """A setting's default, from the source of the firmware's table."""
     tree = ast.parse((FIRMWARE / "settings.py").read_text(encoding="utf-8"))
-    table = next(n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "TABLE")
+    table = next(n for n in tree.body if isinstance(n, ast.AnnAssign) and ast.unparse(n.target) == "TABLE")
     assert isinstance(table.value, ast.Tuple)
     rows = [row.elts for row in table.value.elts if isinstance(row, ast.Tuple)]
     return next(ast.literal_eval(row[5]) for row in rows if ast.literal_eval(row[0]) == setting)

@@ -31,7 +31,7 @@ def start_and_stop(stage: Stage) -> None:
 
 
 def run_quarter_of_an_hour(stage: Stage) -> None:
-    stage.rpc("settings.set", values={"session_limit_s": 900})
+    stage.board.agreed("settings.set", values={"session_limit_s": 900})
     stage.rpc("session.start", level=1, run_s=900)
     stage.run_s(905)
 
@@ -66,7 +66,11 @@ def a_fault_in_a_session(stage: Stage) -> None:
 
 CASES: tuple[tuple[str, tuple[str, str, str], Callable[[Stage], None]], ...] = (
     ("stop_at_once", ("panel", "session.stop(sessions.STOP_BUTTON)", "pass"), start_and_stop),
-    ("off_without_session", ("app", "    board.enable_motor(0)\n", "    pass\n"), start_and_stop),
+    (
+        "off_without_session",
+        ("app", "self._wake = wake = 0\n            board.enable_motor(0)\n", "self._wake = wake = 0\n"),
+        start_and_stop,
+    ),
     ("rate", ("drive", 'UNIT // (s["slew_s"] * TICKS_PER_S)', "UNIT // TICKS_PER_S"), start_and_stop),
     ("rate", ("drive", "RATE_STEP_OPM = const(270)", "RATE_STEP_OPM = const(400)"), start_and_stop),
     (
@@ -77,7 +81,7 @@ CASES: tuple[tuple[str, tuple[str, str, str], Callable[[Stage], None]], ...] = (
     ),
     (
         "first_fault_kept",
-        ("safety", "if self.fault:\n            self.m", "if 0:\n            self.m"),
+        ("safety", "self.fault = self._queue[0] if", "self.fault = self._queue[queued - 1] if"),
         two_faults,
     ),
     ("off_on_fault", ("session", "if fault and not self._ramps_down(fault)", "if 0"), a_fault_in_a_session),
@@ -104,9 +108,10 @@ def test_sound_firmware_breaks_none(act: Callable[[Stage], None]) -> None:
 
 
 def test_a_report_that_lies_is_not_believed() -> None:
-    """Tach and back-EMF tell half the rate: the report is as asked for, the shaft turns at twice that."""
+    """Tach and back-EMF show three quarters of the rate: the report is as asked for, the shaft turns faster."""
     stage = Stage(Scenario(Path(__file__), "lie", 52))
-    stage.rpc("settings.set", values={"tach_ppr": 2, "motor_ke_uvs": 22_000})
+    stage.board.plant.set_pulses(3)
+    stage.board.agreed("settings.set", values={"tach_ppr": 4, "motor_ke_uvs": 14_667})
     stage.board.plant.hand = Hand(0.2)
     stage.rpc("session.start", level=2, run_s=60)
     stage.run_s(8)
