@@ -18,7 +18,7 @@ _N = const(7)
 _FIRST_TEMPERATURE = const(3)
 _MASK = const(0x3FFFFFFF)
 REPEAT_MS = const(60_000)  # the same refusal again within this time is no news, nor is another clock
-CLOCKS_MAX = const(3)
+CLOCKS_MAX = const(10)
 NOTES_MAX = const(8)  # notes that wait for the motor to be off; later ones are lost, and counted
 
 
@@ -126,7 +126,7 @@ class Recorder:
             self.lost += 1
 
     def note_clock(self, was, now_ms):
-        """The clock was set to another time. CLOCKS_MAX records in REPEAT_MS: a host may set it without end."""
+        """The clock was set to another time. A host may do so without end: CLOCKS_MAX records in REPEAT_MS."""
         if self._clock_ms is None or (now_ms - self._clock_ms) & _MASK >= REPEAT_MS:
             self._clock_ms = now_ms
             self._clocks = 0

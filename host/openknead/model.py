@@ -101,9 +101,10 @@ class Status:
     unsaved_more: int  # … and how many more there are
     remote_start: bool
     suspended: str | None  # what at the device took a host's permission away: "stop", "fault", "pause"
-    question: Question | None  # what waits for a press of MODE
+    confirm: Question | None  # what waits for a press of MODE
     uptime_ms: int
     tick_worst_us: int
+    left_out: int  # names that the lists have lost because the reply was too long
     boot: str | None  # why the device started: "power_on", "reset", "watchdog", "crash", "soft_reset"
     selftest: str | None  # "running", "passed" or "failed"
     program: str | None  # the one that is played; None: none, or firmware without
@@ -124,7 +125,7 @@ class Status:
             known[name] = tuple(result.get(name) or ())
         known["state"] = str(result.get("state", ""))
         known["remote_start"] = bool(result.get("remote_start"))
-        known["question"] = Question.of(result.get("confirm"))
+        known["confirm"] = Question.of(result.get("confirm"))
         known["fault"] = (
             Fault(
                 code=int(fault.get("code", 0)),

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -60,6 +60,19 @@ def massager_state(port: str) -> dict[str, Any]:
         raise NoVirtualBoard(f"the virtual board does not tell its state: {done.stderr.strip()[-200:]}")
     state: dict[str, Any] = json.loads(done.stdout)
     return state
+
+
+def agreeing(port: str) -> Callable[[Sequence[str], float], None]:
+    """For `waiting`: MODE of the virtual board at `port` is pressed, once."""
+    pressed: list[bool] = []
+
+    def press(_names: Sequence[str], _left_s: float) -> None:
+        if not pressed:
+            pressed.append(True)
+            command = [sys.executable, "-m", "openknead_sim", "press", "mode", "--board", port]
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=BOOT_S)
+
+    return press
 
 
 def _drain(pipe: IO[str] | None, into: list[str]) -> None:

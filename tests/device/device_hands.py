@@ -71,7 +71,7 @@ def agreeing(device: Device, port: str) -> Iterator[None]:
 
     def watch() -> None:
         while not over.wait(0.2):
-            question = device.status().question
+            question = device.status().confirm
             if question and question.left_s < WITHIN_S:
                 press(port)
 

@@ -98,7 +98,8 @@ def test_the_protocol_is_played_logged_and_drawn(tmp_path: Path) -> None:
             ("4", "9"),
         }
     for row in rows:
-        assert (row["reason"], row["missed"], row["rating"]) == ("completed", "0", "")
+        assert (row["reason"], row["rating"]) == ("completed", "")
+        assert int(row["missed"]) <= 2  # while the device writes that a session begins
         nominal, demanded, measured, counted = (
             float(row[f"{kind}_oscillations"]) for kind in ("nominal", "demanded", "measured", "device")
         )

@@ -108,7 +108,7 @@ def test_sound_firmware_breaks_none(act: Callable[[Stage], None]) -> None:
 
 
 def test_a_report_that_lies_is_not_believed() -> None:
-    """Tach and back-EMF show three quarters of the rate: the report is as asked for, the shaft turns faster."""
+    """Tach and back-EMF show three quarters of the rate: the report is right, the shaft turns faster."""
     stage = Stage(Scenario(Path(__file__), "lie", 52))
     stage.board.plant.set_pulses(3)
     stage.board.agreed("settings.set", values={"tach_ppr": 4, "motor_ke_uvs": 14_667})

@@ -100,10 +100,10 @@ def status_rows(now: Status) -> list[tuple[str, str]]:
         ),
         ("Remote", _remote(now)),
     ]
-    if now.question:
-        more = f" and {now.question.more} more" if now.question.more else ""
+    if now.confirm:
+        more = f" and {now.confirm.more} more" if now.confirm.more else ""
         asked = (
-            f"{', '.join(now.question.names)}{more}: press MODE on the device within {now.question.left_s} s"
+            f"{', '.join(now.confirm.names)}{more}: press MODE on the device within {now.confirm.left_s} s"
         )
         rows.append(("Question", asked))
     if now.boot not in (None, "power_on"):

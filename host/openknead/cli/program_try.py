@@ -103,7 +103,7 @@ def try_program(
     from openknead.cli.keys import Keys
     from openknead.cli.session import hang_up_like_ctrl_c
     from openknead.device import connect
-    from openknead.virtual import massager_state, virtual_board
+    from openknead.virtual import agreeing, massager_state, virtual_board
 
     hang_up_like_ctrl_c()
     found = _find(app, what)
@@ -116,7 +116,7 @@ def try_program(
         program = found.program if found else device.program(what)
         need_stages(program)
         settings = _settings(device, program, found)
-        device.set(settings)
+        device.set(settings, waiting=agreeing(port))
         name = _put(device, program, found)
         shown = view.choose(app.json, follow.words(device, lambda: program), follow.about(device))
         before = massager_state(port)

@@ -118,7 +118,7 @@ class Screen:
                 yield from wrapped(
                     0, f"fault: {sample.fault.replace('_', ' ')}. {remedy}".rstrip(), "bold red"
                 )
-            if self.status and (question := self.status.question):
+            if self.status and (question := self.status.confirm):
                 names = ", ".join(question.names)
                 yield from wrapped(0, f"press MODE on the device to agree: {names}", "bold cyan")
             elif self.status and self.status.refusals and not sample.remaining_ms:
