@@ -15,6 +15,7 @@ import json
 import re
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,10 +55,10 @@ def load() -> ModuleType:
 class FirmwareFiles:
     """The firmware's files as its own modules read them."""
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, most: int) -> bytes:
         return (ROOT / "firmware" / name).read_bytes()
 
-    def names(self, folder: str) -> list[str]:
+    def names(self, folder: str, belongs: Callable[[str], bool]) -> list[str]:
         return []
 
 
