@@ -14,7 +14,7 @@ from massager.dose import Dose
 from massager.drive import Drive
 from massager.journal import Journal
 from massager.latches import Latches
-from massager.library import PLAIN, Library
+from massager.library import FOLDER, PLAIN, Library
 from massager.memory import Memory
 from massager.panel import Panel
 from massager.permission import Permission
@@ -88,8 +88,7 @@ class App:
         self.library = Library(files)
         self.memory = Memory(files, self.dose, self.clock)
         self.selected = PLAIN
-        if self.memory.selected in self.library.names:
-            self.select(self.memory.selected)
+        self._select_again(self.memory.selected)
         self._interrupted = self.memory.settle(self.journal, board.counted_ms())
         maintenance = leave_maintenance(files)
         self.startup = Startup(board, files, self.safety, maintenance)
@@ -141,6 +140,15 @@ class App:
         self.selected = name
         self.panel.selected = self.library.names.index(name) + 1
 
+    def _select_again(self, name):
+        """Choose what was selected before this start, unless it cannot be played any more."""
+        if name in self.library.names:
+            self.select(name)
+            program = self.session.selected
+            if program and not program.count:
+                self.files.skip("%s/%s" % (FOLDER, name), "damaged: %s is selected" % PLAIN)
+                self.select(PLAIN)
+
     def turn(self, name):
         """As `select`, by somebody: told, and kept once it stands for a while."""
         self.select(name)
@@ -171,7 +179,9 @@ class App:
         return sequence
 
     def restart(self, maintenance=False):
-        """Reset soon, after the reply is out. OSError: the mark for maintenance was not written."""
+        """Reset soon, after the reply is out. Raises StoreError or OSError: what must last was not kept."""
+        if self.permission.unsaved:
+            self.permission.keep()
         if maintenance:
             self.files.write(MAINTENANCE_FILE, b"1")
         if not self._reset_ticks:
@@ -317,6 +327,9 @@ class App:
         if not self._reset_ticks:
             if self.permission.unsaved:  # or a restart would give it back
                 self._write(self.permission.keep)
+            if self.permission.unsaved:  # on a flash that refuses the device keeps running
+                self.blocks = 0
+                return
             self.board.reset()
 
     def _care(self):
@@ -380,12 +393,12 @@ class App:
         if self._wake:  # the session before ended in the same round
             self._wake = 0
             board.enable_motor(0)
-        began_us = board.ticks_us()
         board.stop_seen = False
         self._write(self._begin)
-        took_us = board.ticks_diff(board.ticks_us(), began_us)
-        self._last_us = board.ticks_add(self._last_us, took_us)
-        self.clock.advance(took_us // 1000)
+        late_us = board.ticks_diff(board.ticks_us(), self._last_us) - TICK_US
+        if late_us > 0:
+            self._last_us = board.ticks_add(self._last_us, late_us)
+            self.clock.advance(late_us // 1000)
         self.safety.motor_started()  # from now on the interlock may rise
         if board.stop_seen:
             self.session.stop(sessions.STOP_BUTTON)

@@ -120,6 +120,14 @@ def _mux_turns():
     return tuple(turns)
 
 
+def _text(name):
+    """A name on flash, given as bytes; None when it is not UTF-8."""
+    try:
+        return name.decode()
+    except ValueError:  # UnicodeError
+        return None
+
+
 class Console:
     """The USB serial port, byte by byte and never blocking.
 
@@ -396,11 +404,11 @@ class Files(Flash):
     """The few file operations that the firmware needs, under one root folder (the flash's)."""
 
     def __init__(self, root="/"):
-        super().__init__()
+        super().__init__(self._load_file, self._list_folder)
         self._root = root
 
-    def _load(self, name, most):
-        """Whole content as bytes; None, without reading it, when it is larger than `most`."""
+    def _load_file(self, name, most):
+        """Whole content as bytes; None, without reading it, when there are more than `most`."""
         with open(self._root + name, "rb") as f:
             size = f.seek(0, 2)
             if size > most:
@@ -408,12 +416,9 @@ class Files(Flash):
             f.seek(0)
             return f.read(size)
 
-    def _entries(self, folder):
+    def _list_folder(self, folder):
         for entry in os.ilistdir((self._root + folder).encode()):
-            try:
-                yield entry[0].decode(), entry[1] == FOLDER
-            except ValueError:  # UnicodeError
-                yield None, False
+            yield _text(entry[0]), entry[1] == FOLDER
 
     def _make_folder(self, name):
         """The folder of a file, if there is none."""

@@ -22,12 +22,16 @@ _REASONS = {
 
 
 class Flash:
-    """Base of the board's files, on `_load(name, most)` and `_entries(folder)`, which may raise OSError.
+    """Base of the board's files.
 
+    load(name, most): whole content, None when there are more bytes than `most`; listing(folder): (name,
+    whether it is a folder) of each entry, None for a name that is not UTF-8. Both may raise OSError.
     skipped: notes of what was skipped, the first SKIPPED_MAX; fresh: a note was added since this was reset.
     """
 
-    def __init__(self):
+    def __init__(self, load, listing):
+        self._load = load
+        self._listing = listing
         self.skipped = []
         self.fresh = False
 
@@ -57,7 +61,7 @@ class Flash:
     def entries(self, folder):
         """(name, whether it is a folder) of each entry; None for a name that is not UTF-8. Raises OSError."""
         room = ENTRIES_MAX
-        for entry in self._entries(folder):
+        for entry in self._listing(folder):
             if not room:
                 raise OSError(TOO_MANY)
             room -= 1

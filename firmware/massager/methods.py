@@ -1,5 +1,7 @@
 """Methods: what a host can ask for, one table row each. Every handler gets the app and the checked params."""
 
+import json
+
 from massager import VERSION, errors, faults, library, methods_settings, schema, telemetry
 from massager import methods_program as programs
 from massager import session as sessions
@@ -8,7 +10,7 @@ from massager.authority import FREE, IDLE, IDLE_REMOTE, IN_CALL, PRESS, REMOTE
 from massager.conditions import flash_error, in_range, require, wrong_state
 from massager.drive import LEVELS
 from massager.errors import RpcError
-from massager.store import os_failure
+from massager.store import StoreError, os_failure
 
 PROTOCOL = "1.4.0"
 CAPABILITIES = (
@@ -27,6 +29,7 @@ UNIX_END_S = 1 << 32
 CLOCK_NEWS_S = 2
 OFFSET_MAX_MIN = 14 * 60  # of any place on earth
 LATCHED_MAX = 8  # names of latched faults in a reply; `more` counts them all
+STATUS_ROOM = 940  # characters of a status in a reply
 NAMES_MAX = 3  # of settings that wait for a press; the rest is counted
 JOURNAL_ROOM = 800  # characters of records in a reply
 REFUSALS_ROOM = 780  # characters of the refusals in a reply
@@ -94,10 +97,30 @@ def _status(app, params):
         "tick_worst_us": app.tick_worst_us,
         "skipped": app.files.skipped[0] if app.files.skipped else None,
         "skipped_more": max(len(app.files.skipped) - 1, 0),
+        "left_out": 0,
     }
     status.update(words)
     status.update(methods_settings.unsaved(app))
-    return status
+    return Encoded(_fitting(status))
+
+
+def _fitting(status):
+    """JSON text of a status. While it is too long its lists lose their last names, counted in `left_out`."""
+    over = len(_dumps(status)) - STATUS_ROOM
+    if over > 0 and status["skipped"]:
+        over -= len(status["skipped"])
+        status["skipped"] = None
+        status["skipped_more"] += 1
+    for key in ("unsaved", "latched", "refusals"):
+        names = status[key]
+        while over > 0 and names:
+            over -= len(names.pop()) + 3
+            status["left_out"] += 1
+    return _dumps(status)
+
+
+def _dumps(value):
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _fault(safety):
@@ -252,6 +275,7 @@ def _subscribe(app, params):
 
 def _fault_clear(app, params):
     """Clear the fault that is shown; one that says something is broken waits for a press at the device."""
+    require(app, IDLE)  # a session that a fault ramps down ends by that fault
     safety = app.safety
     fault = safety.fault
     name = faults.fault_name(fault)
@@ -301,15 +325,20 @@ def _journal_read(app, params):
 
 
 def _maintenance(app, params):
-    try:
-        app.restart(maintenance=True)
-    except OSError as e:
-        raise flash_error(os_failure(e))
-    return {"rebooting": True}
+    return _restart(app, True)
 
 
 def _reboot(app, params):
-    app.restart()
+    return _restart(app, False)
+
+
+def _restart(app, maintenance):
+    try:
+        app.restart(maintenance)
+    except StoreError as e:
+        raise flash_error(e)
+    except OSError as e:
+        raise flash_error(os_failure(e))
     return {"rebooting": True}
 
 

@@ -33,6 +33,7 @@ class Permission:
         known = isinstance(kept, int) and NONE <= kept <= PAUSE and not self._store.damaged
         self.suspended = kept if known else STOP
         self.unsaved = False
+        self._resumable = False  # what suspended it is a pause of the session under way
 
     def granted(self):
         """Whether a host may start sessions, as far as the settings say."""
@@ -50,12 +51,17 @@ class Permission:
         """Take a host's permission away until it is given back at the device. In the tick."""
         if self.suspended != cause and self.suspended in (NONE, PAUSE) and self.granted():
             self.suspended = cause
+            self._resumable = cause == PAUSE
             self.unsaved = True
 
     def resumed(self):
-        """Give back what a pause by MODE took away: MODE ended it. In the tick."""
-        if self.suspended == PAUSE:
+        """Give back what a pause by MODE took away: MODE ended it, in the same session. In the tick."""
+        if self._resumable:
             self._give_back()
+
+    def session_over(self):
+        """From now on only MODE held 3 s gives back what a pause took away. In the tick."""
+        self._resumable = False
 
     def toggle(self, save):
         """Do what MODE held 3 s asks for: take the permission away, or give it; whether a host has it now.

@@ -284,6 +284,7 @@ class Session:
         self.reason = reason
         self.ran_ms = self.elapsed_ms
         self.ended += 1
+        self._permission.session_over()
         if self.state != ENDING and reason != FAULT:
             self.cue = cues.END
         self._enter(IDLE)

@@ -144,7 +144,7 @@ TABLE: tuple = (
     ("supply_ratio_milli", "int", "1/1000", 1000, 15000, 5700, PRESS, EITHER, "Divider of the supply sense."),
     ("ntc_beta_k", "int", "K", 2500, 5000, 3950, PRESS, RAISED, "Beta of the 10 k thermistors."),
     ("ntc_pullup_ohm", "int", "ohm", 1000, 100000, 10000, PRESS, RAISED, "Their pull-up to 3.3 V."),
-    ("pad_sensor", "bool", "", 0, 1, 1, IDLE, LOWERED, "Watch the pad's thermistor; off: it has none."),
+    ("pad_sensor", "bool", "", 0, 1, 1, PRESS, EITHER, "Watch the pad's thermistor; off: it has none."),
     (
         "drive_comp_pct",
         "int",

@@ -29,7 +29,7 @@ def disagreements(seen: Sequence[Seen], records: Iterable[dict[str, Any]], deaf:
     lost = 0
     for record in records:
         lost += int(record.get("lost", 0))
-        if record["kind"] != "session":
+        if record["kind"] != "session" or record["reason"] == "interrupted":  # charged, its end was not seen
             continue
         at = next((n for n, session in enumerate(waiting) if _same(session, record)), None)
         if at is not None:

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from openknead.flash import images
 from openknead_sim.emulator import rig
+from openknead_sim.emulator.firmware import precompiled
 
 SETTINGS = {"remote_start": True, "acknowledged": True, "slew_s": 1}
 
@@ -70,7 +71,7 @@ def figures(micropython: str = images.REFERENCE) -> dict[str, dict[str, object]]
 
     The short form, with a board that a test has already started, is `under_traffic` and `at_the_prompt`.
     """
-    bench = rig.boot(images.find(micropython), settings=SETTINGS)
+    bench = rig.boot(images.find(micropython), form=precompiled(micropython), settings=SETTINGS)
     bench.host.call("hello", timeout_us=10e6)
     found = figure("boot_to_hello_ms", bench.pico.now_us / 1000, "ms", 1200)
     found |= figure("boot_to_ready_ms", ready_ms(bench), "ms")

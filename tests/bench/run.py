@@ -24,6 +24,7 @@ PARTS = (
     "sim",
     "host",
     "emulator",
+    "rpc",
 )
 LONG_PARTS = ("soak",)  # only when named: half an hour
 

@@ -59,6 +59,7 @@ VOLATILE = (
     ("*/ran_ms", "time"),
     ("*/was", "time"),
     ("status/*_left_ms", "time"),
+    ("status/limit_ms", "after a skip or a step back it depends on the moment"),
     ("status/tick_worst_us", "time"),
     ("status/limit_ms", "time, after a skip"),
     ("event/number", "counts questions"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from openknead.flash import images
 from openknead_sim.emulator import filesystem
+from openknead_sim.emulator.firmware import precompiled
 from served_port import Port
 
 TESTS = Path(__file__).parents[1]
@@ -58,12 +59,12 @@ class Boards:
         rig.pico.interrupt()
         return rig
 
-    def make(self, micropython=images.REFERENCE, *, form="mpy", settings=SETTINGS, replace=None):
-        """A board of one's own, just switched on."""
+    def make(self, micropython=images.REFERENCE, *, form=None, settings=SETTINGS, replace=None):
+        """A board of one's own, just switched on; form None: precompiled, as that MicroPython takes it."""
         path = self._find_image(micropython)
         from openknead_sim.emulator import rig
 
-        board = rig.boot(path, form=form, settings=settings, replace=replace)
+        board = rig.boot(path, form=form or precompiled(micropython), settings=settings, replace=replace)
         self._made.append(board)
         return board
 

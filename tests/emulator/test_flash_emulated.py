@@ -41,7 +41,9 @@ def firmware_of(flash):
 def old_firmware():
     """Precompiled, with a module that has changed since, and one that there is no more."""
     source = firmware_files("source")["massager/areas.py"]
-    files = firmware_files("mpy", {"massager/areas.py": source + b"\nOLD = 1\n", "massager/ancient.py": b""})
+    files = firmware_files(
+        "native", {"massager/areas.py": source + b"\nOLD = 1\n", "massager/ancient.py": b""}
+    )
     files["main.py"] += b"# old\n"
     return {**files, "content": content_hash(files).encode()}
 
@@ -52,7 +54,7 @@ def test_blank_pico_becomes_a_verified_device_and_a_second_run_sends_nothing(ser
         second = port.knead("flash", timeout_s=FLASH_S)
         assert port.motor_pins() == [PLAIN_LOW] * 3
 
-    wanted = complete(firmware_files("mpy"))
+    wanted = complete(firmware_files("native"))
     assert firmware_of(serve.flash) == wanted
     assert first["bytes_sent"] == sum(map(len, wanted.values()))
     assert first["selftest"]["state"] == "passed"
@@ -74,7 +76,7 @@ def test_killed_twice_on_the_way_the_third_run_completes_and_nothing_is_lost(ser
     assert report["comparison"]["kept"]["records"] >= RECORDS
     assert report["fault"] is None
     assert {name: settings[name] for name in SAVED} == SAVED
-    assert firmware_of(serve.flash) == complete(firmware_files("mpy"))
+    assert firmware_of(serve.flash) == complete(firmware_files("native"))
 
 
 def test_chip_in_bootsel_mode_runs_the_image_that_was_copied_to_its_drive(serve, image, tmp_path):
@@ -108,4 +110,4 @@ def test_chip_in_bootsel_mode_runs_the_image_that_was_copied_to_its_drive(serve,
     assert report["micropython"] == images.REFERENCE
     assert report["comparison"]["lost"] == []
     assert report["selftest"]["state"] == "passed"
-    assert firmware_of(serve.flash) == complete(firmware_files("mpy"))
+    assert firmware_of(serve.flash) == complete(firmware_files("native"))

@@ -23,7 +23,7 @@ PLAIN_LOW = "5 1 0"  # SIO, driven, low
 
 def installed(settings):
     """A user's flash: the firmware, precompiled, and saved settings."""
-    return {**firmware.firmware_files(), firmware.SETTINGS_FILE: firmware.settings_record(settings)}
+    return {**firmware.firmware_files("native"), firmware.SETTINGS_FILE: firmware.settings_record(settings)}
 
 
 @pytest.mark.emulator_long

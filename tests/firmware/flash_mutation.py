@@ -156,7 +156,8 @@ def used_flash(crashed=True):
         assert bench.app.session.active()
         bench.press(STOP)
         bench.run_ms(500)
-    bench.app.turn("mine")
+        bench.allow()  # STOP took the permission away
+    bench.call("program.select", name="mine")
     bench.run_ms(4_000)
     if not crashed:
         return dict(files.content)

@@ -60,7 +60,7 @@ class MemoryFiles(Flash):
         pass
 
     def __init__(self):
-        super().__init__()
+        super().__init__(self._load_file, self._list_folder)
         self.content = {}  # what was written; the firmware's own files are there as well
         self.operations = 0
         self.cut_at = None
@@ -84,7 +84,7 @@ class MemoryFiles(Flash):
         if self._is_folder(name):
             raise OSError(21)
 
-    def _load(self, name, most):
+    def _load_file(self, name, most):
         data = self.content.get(name, BUILT_IN_FILES.get(name))
         if data is None:
             raise OSError(21 if self._is_folder(name) else 2)
@@ -92,7 +92,7 @@ class MemoryFiles(Flash):
             raise OSError(data)
         return data if data is not HUGE and len(data) <= most else None
 
-    def _entries(self, folder):
+    def _list_folder(self, folder):
         found = self.content.get(folder)
         if found is not None:
             raise OSError(found if isinstance(found, int) else 20)

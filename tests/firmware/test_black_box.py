@@ -85,7 +85,7 @@ def test_a_pad_sensor_that_is_not_fitted_is_not_tested():
     bench.run_ms(500)
     assert bench.call("status")["selftest"] == "passed"
     assert "pad_sensor" not in results(bench)
-    bench.call("settings.set", values={"pad_sensor": True})
+    bench.agree(pad_sensor=True)
     assert results(bench)["pad_sensor"] == ("pending", None)
     bench.call("selftest", run=True)
     bench.run_ms(500)

@@ -2,11 +2,11 @@
 
 import json
 
-from massager import methods
+from massager import faults, methods
 from massager import session as sessions
 from massager.buttons import MODE, PLUS, STOP
 from massager.recorder import NOTES_MAX
-from support import Bench, BenchBoard
+from support import Bench, BenchBoard, MemoryFiles
 
 UNIX_S = 1_800_000_000
 
@@ -251,3 +251,58 @@ def test_a_start_that_is_refused_reads_no_program():
     bench = Bench(remote=False)
     bench.press(MODE)
     assert bench.app.selected == "warm-up"
+
+
+def test_a_late_tick_with_the_motor_on_is_judged():
+    bench = Bench()
+    bench.start()
+    bench.run_ms(500)
+    bench.board.wait_us(170_000)
+    bench.run_ms(20)
+    assert bench.app.safety.fault == faults.TICK_OVERRUN
+
+
+class CountingFiles(MemoryFiles):
+    """Files that count how often one was read."""
+
+    reads = 0
+
+    def read(self, name, *limit):
+        self.reads += 1
+        return super().read(name, *limit)
+
+
+def test_no_method_that_is_refused_touches_the_flash():
+    remote = (
+        ("session.start", {"program": "calf-5", "run_s": 300}),
+        ("program.begin", {"name": "x", "size": 10}),
+        ("program.write", {"offset": 0, "data": "AAAA"}),
+        ("program.commit", {}),
+        ("program.remove", {"name": "x"}),
+        ("program.select", {"name": "calf-5"}),
+    )
+    idle = (
+        ("schema", {"section": "programs"}),
+        ("program.list", {}),
+        ("program.get", {"name": "calf-5"}),
+        ("program.fetch", {"name": "x", "offset": 0}),
+        ("journal.read", {}),
+        ("settings.save", {}),
+        ("maintenance", {}),
+        ("reboot", {}),
+    )
+    for case in ("running", "paused", "no permission"):
+        files = CountingFiles()
+        bench = Bench(files, remote=case != "no permission")
+        bench.run_ms(200)
+        requests = remote
+        if case != "no permission":
+            requests += idle
+            bench.start()
+            bench.run_ms(100)
+        if case == "paused":
+            bench.call("session.pause")
+        before = files.reads, files.operations
+        for method, params in requests:
+            assert "code" in bench.call(method, **params), (case, method)
+        assert (files.reads, files.operations) == before, case

@@ -6,7 +6,7 @@ import sys
 
 import flash_mutation
 from massager import faults
-from massager.buttons import PLUS, STOP
+from massager.buttons import PLUS
 from massager.flash import ENTRIES_MAX, FILE_MAX, SKIPPED_MAX
 from massager.journal import build as build_line
 from massager.library import PROGRAMS_MAX
@@ -122,7 +122,7 @@ class Endless(MemoryFiles):
 
     entries_max = 0  # 0 = without end
 
-    def _entries(self, folder):
+    def _list_folder(self, folder):
         n = 0
         while folder == "journal" and (not self.entries_max or n < self.entries_max):
             n += 1
@@ -150,7 +150,7 @@ def test_a_note_of_a_long_path_is_short():
     assert note == "programs/" + "x" * 28 + "...: does not belong there"
 
 
-def test_programs_of_a_newer_firmware_show_what_is_wrong_and_refuse_to_start():
+def test_programs_of_a_newer_firmware_show_what_is_wrong_and_are_not_selected():
     sound = ["a", 20, "steady", 3, 3, 0, "calf", "none"]
     for place, value, field in (
         (6, "area_of_a_newer_firmware", "area"),
@@ -162,23 +162,17 @@ def test_programs_of_a_newer_firmware_show_what_is_wrong_and_refuse_to_start():
     ):
         stage = list(sound)
         stage[place] = value
-        bench = device({"programs/mine": document("mine", [sound, stage])})
-        bench.app.turn("mine")
-        bench.run_ms(4_000)
-        bench = Bench(bench.files, remote=False)
+        content = {"programs/mine": document("mine", [sound, stage])}
+        content["memory.a"] = build_record(1, {"selected": "mine"})
+        bench = device(content)
         listed = bench.call("program.list", start=12)
-        assert listed["selected"] == "mine"
+        assert listed["selected"] == "steady"
         assert listed["programs"][-1]["problem"]["stage"] == 2
         assert listed["programs"][-1]["problem"]["field"] == field
         assert bench.call("program.get", name="mine")["stages"] == []
-        bench.press(PLUS)
-        assert not bench.app.session.active()
-        assert ("cue", "refused") in bench.event_names()
-        assert records(bench, "refusal")[-1]["refusals"] == ["program_invalid"]
-        bench.app.turn("steady")
+        assert bench.call("status")["skipped"].startswith("programs/mine: ")
         bench.press(PLUS)
         assert bench.app.session.active()
-        bench.press(STOP)
 
 
 def test_damaged_programs_are_shown_as_such():
@@ -290,3 +284,12 @@ def test_status_has_room_for_the_longest_note():
     for code in (faults.FIRMWARE_CHANGED, faults.CRASHED):
         bench.app.safety.latch(code)
     assert "skipped" in bench.call("status")
+
+
+def test_a_selected_program_that_is_damaged_is_replaced_by_a_plain_session_and_reported():
+    content = {"programs/mine": b"?", "memory.a": build_record(1, {"selected": "mine"})}
+    bench = device(content)
+    assert bench.app.selected == "steady"
+    assert "programs/mine" in str(bench.call("status")["skipped"])
+    bench.press(PLUS)
+    assert bench.board.enabled

@@ -25,17 +25,17 @@ class Files(Flash):
     """
 
     def __init__(self):
-        super().__init__()
+        super().__init__(self._load_file, self._list_folder)
         self.content = {}
         self.cut_at = self.error = None
         self.torn = 0.5
 
-    def _load(self, name, most):
+    def _load_file(self, name, most):
         if name not in self.content:
             raise OSError(2)
         return self.content[name]
 
-    def _entries(self, folder):
+    def _list_folder(self, folder):
         return [(name[len(folder) + 1 :], False) for name in self.content]
 
     def append(self, name, data):

@@ -281,3 +281,73 @@ def test_the_authorities_are_handed_out():
     for row in bench.call("schema", section="settings")["items"]:
         assert row["authority"] in names
     assert PRESS & IDLE and IDLE_REMOTE & REMOTE
+
+
+# -- nothing gives it back but the device --------------------------------------------------------------
+
+
+def test_a_pause_that_timed_out_is_not_given_back_by_a_later_pause():
+    bench = Bench()
+    bench.start()
+    bench.press(MODE)
+    bench.run_ms(sessions.PAUSE_LIMIT_MS)
+    assert bench.app.session.reason == sessions.PAUSE_TIMEOUT
+    bench.press(PLUS)
+    bench.run_ms(3_000)
+    bench.press(MODE)
+    bench.press(MODE)
+    assert bench.app.session.state == sessions.RUNNING
+    assert bench.call("status")["suspended"] == "pause"
+    bench.call("session.pause")
+    bench.press(MODE)
+    assert bench.call("status")["suspended"] == "pause"
+
+
+def test_a_host_cannot_restart_a_device_that_could_not_keep_the_suspension():
+    for method in ("reboot", "maintenance"):
+        bench = Bench()
+        bench.run_ms(1_000)
+        bench.files.error = 28
+        bench.press(STOP)
+        bench.run_ms(500)
+        assert bench.call(method)["data"]["name"] == "flash_full"
+        bench.run_ms(1_000)
+        assert bench.board.resets == 0
+        assert bench.call("status")["suspended"] == "stop"
+        bench.files.error = None
+        assert bench.call(method) == {"rebooting": True}
+        bench.run_ms(1_000)
+        assert bench.board.resets == 1
+        assert not Bench(files=bench.files).app.permission.in_force()
+
+
+def test_stop_pressed_while_a_restart_is_due_outlasts_it_or_calls_it_off():
+    for error, resets in ((None, 1), (28, 0)):
+        bench = Bench()
+        assert bench.call("reboot") == {"rebooting": True}
+        bench.files.error = error
+        bench.press(STOP, 30)
+        bench.run_ms(1_000)
+        assert bench.board.resets == resets
+        assert bench.app.permission.suspended
+
+
+def test_a_host_does_not_clear_a_fault_that_ramps_a_session_down():
+    bench = Bench()
+    bench.start(level=5)
+    bench.run_ms(12_000)
+    bench.app.safety.report(faults.HEAP_LOW)
+    bench.app.safety.report(faults.HEAP_LOW, False)
+    bench.run_ms(50)
+    assert bench.app.session.state == sessions.ENDING
+    assert bench.call("fault.clear")["data"]["name"] == "motor_running"
+    bench.run_ms(20_000)
+    assert bench.app.session.reason == sessions.FAULT
+
+
+def test_a_host_alone_may_only_hold_back():
+    """It may ask for longer rests and a smaller dose, and needs a press to take that back."""
+    for name, value, back in (("rest_s", 60, 59), ("day_limit_min", 2, 3), ("area_limit_min", 2, 0)):
+        bench = Bench(remote=False)
+        assert bench.call("settings.set", values={name: value})["changed"] == [name]
+        assert bench.call("settings.set", values={name: back})["data"]["name"] == "confirm_needed"

@@ -152,7 +152,7 @@ def test_a_device_without_a_pad_sensor_says_so_and_runs():
     assert (status["state"], status["pad_dc"], status["limiters"]) == ("RUNNING", None, [])
     bench.call("session.stop")
     bench.board.temperatures[3] = 32_768
-    bench.call("settings.set", values={"pad_sensor": True})
+    bench.agree(pad_sensor=True)
     bench.run_ms(100)
     assert bench.call("status")["pad_dc"] == 250
 

@@ -2,8 +2,9 @@
 
 import json
 
-from massager import buttons, faults, rpc
+from massager import buttons, faults, methods, permission, rpc
 from massager import session as sessions
+from massager.program import Program
 from massager.session import HARD_LIMIT_MS, REMOTE
 from massager.settings import TABLE
 from support import Bench, raises
@@ -202,6 +203,24 @@ def test_the_longest_status_fits_into_one_reply():
     app.settings.saved = dict.fromkeys(app.settings.saved)
     reply = bench.call("status")
     assert reply.get("state") == "RUNNING", reply
-    assert len(reply["refusals"]) == len(sessions.REFUSALS)
     assert reply["unsaved"] == [row[0] for row in TABLE][: len(reply["unsaved"])]
-    assert len(reply["unsaved"]) + reply["unsaved_more"] == len(app.settings.saved)
+    shown = sum(len(reply[key]) for key in ("unsaved", "refusals"))
+    assert shown + reply["unsaved_more"] + reply["left_out"] == len(app.settings.saved) + len(
+        sessions.REFUSALS
+    )
+    app.session.play.program = Program(24 * "p", [["s", 900, "steady", 1, 1, 0, "", "none"]])
+    app.confirm.names = sorted(app.settings.saved, key=len)[-3:]
+    app.permission.suspended = permission.FAULT
+    app.safety.limiters = (1 << len(faults.LIMITERS)) - 1
+    app.tick_worst_us = app.clock.uptime_ms = 0x3FFFFFFF
+    for n in range(40):
+        app.files.skip("programs/" + 40 * "x" + str(n), "a reason that takes some room")
+    for row in sorted(faults.FAULTS, key=lambda row: len(row[faults.NAME]))[-methods.LATCHED_MAX - 1 :]:
+        app.safety.latch(row[faults.CODE])
+    for row in faults.FAULTS:
+        app.safety.fault = row[faults.CODE]
+        reply = bench.call("status")
+        assert reply.get("state") == "RUNNING", reply
+        assert reply["fault"]["name"] == row[faults.NAME]
+        assert reply["fault"]["remedy"] == row[faults.REMEDY]
+        assert reply["left_out"] > 0

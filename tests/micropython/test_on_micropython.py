@@ -30,3 +30,10 @@ def test_ten_thousand_ticks_allocate_nothing(micropython, what):
 def test_the_largest_program_takes_two_kilobytes_of_heap_at_most(micropython):
     done = micropython("tests/micropython/program_heap.py")
     assert 0 < int(done.stdout) <= 2 * 2_048, done.stdout + done.stderr  # objects here are twice as large
+
+
+def test_requests_of_every_method_in_every_state_leave_no_more_on_the_heap(micropython):
+    done = micropython("tests/micropython/requests_heap.py")
+    found = dict(line.split() for line in done.stdout.splitlines())
+    assert list(found) == ["IDLE", "RUNNING", "PAUSED", "MAINTENANCE"], done.stdout + done.stderr
+    assert max(map(int, found.values())) <= 512, found  # after 1,300 requests in each state

@@ -514,10 +514,9 @@ def test_the_image_cache_is_full_empty_or_damaged(
     assert said in finding.finding
 
 
-def test_a_board_may_have_the_packages_firmware_in_two_forms() -> None:
-    one, other = packaged.contents()
-    assert len(one) == len(other) == 16
-    assert one != other
+def test_a_board_may_have_the_packages_firmware_in_three_forms() -> None:
+    assert len(packaged.contents()) == 3
+    assert {len(content) for content in packaged.contents()} == {16}
 
 
 def test_the_packages_protocol_is_read_from_its_firmware(

@@ -7,11 +7,11 @@ import re
 from openknead.flash import build
 
 _PROTOCOL = re.compile(r'^PROTOCOL = "([\d.]+)"', re.MULTILINE)
-FORMS: tuple[build.Form, ...] = ("source", "mpy")
+FORMS: tuple[build.Form, ...] = ("source", "mpy", "native")
 
 
 def contents() -> set[str]:
-    """Its hashes, as sources and precompiled; empty when it is not there."""
+    """Its hashes, in each form; empty when it is not there."""
     try:
         return {build.content_hash(build.firmware_files(form)) for form in FORMS}
     except (OSError, ValueError, ImportError):

@@ -87,7 +87,8 @@ import sys, machine
 u = os.uname()
 v = os.statvfs('/')
 tell({'name': sys.implementation.name, 'release': u.release, 'machine': u.machine,
-    'mpy': getattr(sys.implementation, '_mpy', 0) & 255, 'sim': getattr(machine, 'SIMULATED', False),
+    'mpy': getattr(sys.implementation, '_mpy', 0) & 255,
+    'native': getattr(sys.implementation, '_mpy', 0) >> 8, 'sim': getattr(machine, 'SIMULATED', False),
     'board': binascii.hexlify(machine.unique_id()).decode(), 'free': v[0] * v[3], 'block': v[0]})
 """
 
@@ -100,6 +101,7 @@ class Chip:
     release: str  # "1.24.1"
     machine: str  # "Raspberry Pi Pico with RP2040"
     mpy: int  # version of the bytecode that it runs
+    native: int  # architecture and version of the machine code that it loads
     sim: str | bool  # False on hardware, and on an emulated Pico
     board: str
     free: int

@@ -18,12 +18,13 @@ from openknead.flash import bootsel, images, install, target, uf2
 from openknead.flash.backup import Backups
 from openknead.flash.board import Chip, Repl
 from openknead.flash.bootsel import Drive
-from openknead.flash.build import Form, content_hash, firmware_files, mpy_version
+from openknead.flash.build import Form, content_hash, firmware_files, mpy_version, native_version
 from openknead.flash.compare import Comparison, compare
 from openknead.flash.errors import AGAIN, ImageError, ImageUntried, NotStarted, WouldErase, WrongBoard
 from openknead.flash.install import Plan
 from openknead.flash.kept import Kept, is_users
 from openknead.link import busy
+from openknead.model import Hello
 from openknead.selftest import SelftestReport
 
 BACK_S = 30.0  # a board that was restarted is back; ten times the patience with answers, if that is longer
@@ -161,8 +162,7 @@ class Walk:
                 hello.firmware,
                 hello.content,
             )
-            report.form = "source" if options.source or hello.sim else "mpy"
-            report.content = content_hash(firmware_files(report.form))
+            report.form, report.content = self._fitting(hello)
             agreed = status.fault is None or status.fault.name != "firmware_changed"
             unfinished = Backups(hello.board).unfinished
             if hello.content == report.content and agreed and not image and not unfinished:
@@ -183,6 +183,15 @@ class Walk:
             except DeviceError as problem:
                 self._tell.note(f"the settings are read from flash: {problem.message}")
         return False
+
+    def _fitting(self, hello: Hello) -> tuple[Form, str]:
+        """The form in which today's firmware is on the device, else the one that it should have; its hash."""
+        forms: tuple[Form, ...] = ("source",) if self._options.source or hello.sim else ("native", "mpy")
+        hashes = {form: content_hash(firmware_files(form)) for form in forms}
+        return next(
+            ((form, found) for form, found in hashes.items() if found == hello.content),
+            (forms[0], hashes[forms[0]]),
+        )
 
     def _selftest(self, device: Device) -> None:
         self._tell.step("self-test")
@@ -279,13 +288,15 @@ class Walk:
 
     def _wanted(self, chip: Chip) -> dict[str, bytes]:
         """The files to install, in the form that this board runs."""
-        form: Form = "source" if self._options.source or chip.sim else "mpy"
-        if form == "mpy" and chip.mpy != mpy_version():
+        form: Form = "source" if self._options.source or chip.sim else "native"
+        if form == "native" and chip.mpy != mpy_version():
             self._tell.note(
                 f"MicroPython {chip.release} runs bytecode of version {chip.mpy}, mpy-cross here makes "
                 f"{mpy_version()}: sources are installed"
             )
             form = "source"
+        elif form == "native" and chip.native != native_version():
+            form = "mpy"
         files = firmware_files(form)
         self._report.form, self._report.content = form, content_hash(files)
         return install.complete(files)

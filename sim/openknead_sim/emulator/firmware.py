@@ -1,10 +1,10 @@
 """The firmware on an emulated Pico: its files, as `knead flash` makes them, and what a bench has to know."""
 
 import ast
-import importlib.util
 from collections.abc import Mapping
+from typing import Any
 
-from openknead.flash.build import Form, compile_mpy, firmware_files, firmware_folder
+from openknead.flash.build import NATIVE_SINCE, Form, compile_mpy, firmware_files, firmware_folder
 
 __all__ = (
     "SETTINGS_FILE",
@@ -13,10 +13,16 @@ __all__ = (
     "firmware_files",
     "firmware_folder",
     "pin_map",
+    "precompiled",
     "settings_record",
 )
 
 SETTINGS_FILE = "settings.a"  # the first of the two record files
+
+
+def precompiled(micropython: str) -> Form:
+    """The form that `knead flash` installs on a board with this version of MicroPython."""
+    return "native" if tuple(map(int, micropython.split("."))) >= NATIVE_SINCE else "mpy"
 
 
 def pin_map() -> dict[str, int]:
@@ -32,12 +38,18 @@ def pin_map() -> dict[str, int]:
 
 
 def settings_record(settings: Mapping[str, int | bool]) -> bytes:
-    """Content of SETTINGS_FILE with these values, by the firmware's own store (which is plain Python)."""
+    """Content of SETTINGS_FILE with these values, by the firmware's own store.
+
+    Of its source everything but the imports of other firmware, which `build` does not use, is run.
+    """
     path = firmware_folder() / "massager" / "store.py"
-    spec = importlib.util.spec_from_file_location("_firmware_store", path)
-    assert spec is not None
-    assert spec.loader is not None
-    store = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(store)
-    record: bytes = store.build(1, dict(settings))
+    tree = ast.parse(path.read_bytes(), path)
+    tree.body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("massager"))
+    ]
+    store: dict[str, Any] = {}
+    exec(compile(tree, path, "exec"), store)
+    record: bytes = store["build"](1, dict(settings))
     return record

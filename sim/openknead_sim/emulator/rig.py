@@ -139,7 +139,7 @@ class Rig:
 def boot(
     image: Path,
     *,
-    form: firmware.Form = "mpy",
+    form: firmware.Form = "native",
     settings: Mapping[str, int | bool] | None = None,
     replace: Mapping[str, bytes] | None = None,
 ) -> Rig:

@@ -83,9 +83,9 @@ def make_rig(image: Path, content: bytes | None) -> Rig:
     return rig
 
 
-def with_firmware() -> bytes:
-    """A littlefs image with the firmware, precompiled, and SETTINGS."""
-    files = firmware.firmware_files()
+def with_firmware(micropython: str = images.REFERENCE) -> bytes:
+    """A littlefs image with the firmware, precompiled for this MicroPython, and SETTINGS."""
+    files = firmware.firmware_files(firmware.precompiled(micropython))
     files[firmware.SETTINGS_FILE] = firmware.settings_record(SETTINGS)
     return filesystem.build(files)
 
@@ -113,7 +113,7 @@ def main() -> None:
     if options.flash and options.flash.exists():
         content: bytes | None = options.flash.read_bytes()
     else:
-        content = None if options.blank else with_firmware()
+        content = None if options.blank else with_firmware(options.image)
     pico = make_rig(image, content).pico
     link = PtyLink()
     served = Served(pico, link)
