@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench soak mutants safety fuzz emulator hardware mechanics clean
+.PHONY: help demo test check bench soak requests mutants safety fuzz emulator hardware mechanics clean
 
 help:
 	@echo "make demo      watch a whole session on a virtual board, in a few seconds"
@@ -11,6 +11,7 @@ help:
 	@echo "make check     lint, types, MicroPython's compiler, generated documents"
 	@echo "make bench     measure, print the figures, write build/bench.json; ARGS=PART for one part"
 	@echo "make soak      a simulated day of telemetry: losses and memory; takes half an hour"
+	@echo "make requests  a hundred thousand requests in each state: does the heap grow? takes minutes"
 	@echo "make mutants   break the safety modules piece by piece: do the tests notice?"
 	@echo "make safety    measure what the safety case quotes; takes an hour"
 	@echo "make fuzz      start from 20,000 random flash contents; takes half an hour"
@@ -42,6 +43,10 @@ bench: $(VENV)/installed
 
 soak: $(VENV)/installed
 	$(BIN)/python tests/bench/run.py soak
+
+requests: $(VENV)/installed
+	MICROPYPATH=tests/firmware:firmware:.frozen $(BIN)/micropython -X heapsize=350496 \
+		tests/micropython/requests_heap.py 100000
 
 mutants: $(VENV)/installed
 	$(BIN)/python tests/mutants/run.py $(ARGS)

@@ -408,7 +408,7 @@ class App:
         if self.recorder.noted():  # what is charged already has its record first
             self._flush()
             return
-        self.board.count(0)
+        self.board.count(self.dose.session_ms)
         self.memory.begin(self.session, self.journal.last, self.selected)
 
     def _keep_memory(self):

@@ -121,9 +121,9 @@ def _mux_turns():
 
 
 def _text(name):
-    """A name on flash, given as bytes; None when it is not UTF-8."""
+    """A name on flash as text; None if it is not UTF-8. Asked for bytes, a Pico gives text for the root."""
     try:
-        return name.decode()
+        return name if isinstance(name, str) else name.decode()
     except ValueError:  # UnicodeError
         return None
 
@@ -417,7 +417,8 @@ class Files(Flash):
             return f.read(size)
 
     def _list_folder(self, folder):
-        for entry in os.ilistdir((self._root + folder).encode()):
+        # "." because MicroPython gives the names in b"/" as str, and stops at one that is not UTF-8
+        for entry in os.ilistdir((self._root + (folder or ".")).encode()):
             yield _text(entry[0]), entry[1] == FOLDER
 
     def _make_folder(self, name):
@@ -498,7 +499,7 @@ class Files(Flash):
             for name, _ in self.entries(folder):
                 if name:
                     names.append(name)
-        except OSError:
+        except (OSError, ValueError):  # unreadable, or a name in the root that is not UTF-8
             pass  # names that are missing change the hash
         names.sort()
         return names

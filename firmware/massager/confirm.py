@@ -46,9 +46,8 @@ class Confirm:
         """
         if self._session.state != sessions.IDLE:
             raise RpcError(errors.WRONG_STATE, {"state": sessions.STATES[self._session.state][1]})
-        wait_ms = self._pause_ms - self._since(self._ended_ms)
-        if wait_ms > 0:
-            raise RpcError(errors.CONFIRM_LATER, {"names": names, "wait_s": (wait_ms + 999) // 1000})
+        self.replace()
+        self.require_calm()
         self.names = names
         self._apply = apply
         self.number = (self.number + 1) & _MASK
@@ -67,6 +66,15 @@ class Confirm:
                 "number": self.number,
             },
         )
+
+    def require_calm(self):
+        """Raise RpcError while a question waits, or it is too early for the next one.
+
+        A restart needs that as well, or it would make a host's questions endless.
+        """
+        wait_ms = self.left_ms() or self._pause_ms - self._since(self._ended_ms)
+        if wait_ms > 0:
+            raise RpcError(errors.CONFIRM_LATER, {"wait_s": (wait_ms + 999) // 1000})
 
     def left_ms(self):
         """Time left for an answer."""

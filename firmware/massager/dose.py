@@ -6,7 +6,7 @@ time, which is uptime kept over power cycles and so gives its least age, and, as
 known, the clock's time and local date. With a clock, entries of today's date count, and those of a later date
 while they are less than 24 hours old: only a later date begins a new day. Without a clock, the last known day
 lasts for 24 hours of uptime. A time ahead of the clock is put back to now, so a wrong date in the future ends
-24 hours after its correction.
+24 hours after its correction; when a clock that runs is set forward, ages are those of the ledger again.
 
 A session is on flash before its motor is armed. If its end is missing there, the next start charges it: by
 the motor time that a register of the board still has, or else as planned.
@@ -95,7 +95,7 @@ class Dose:
         if program and not program.highest:
             return 0
         bits = sessions.REST_DUE if self.resting else 0
-        if self._exceeded(program, run_ms or MIN_RUN_MS, area, 100):
+        if self._exceeded(program, max(run_ms, MIN_RUN_MS), area, 100):
             bits |= sessions.DOSE_USED_UP
         return bits
 
@@ -151,16 +151,17 @@ class Dose:
     # -- a session ----------------------------------------------------------------------------------
 
     def begin(self, session, after):
-        """Put up the plan of a session whose motor is about to start, for `record`.
+        """Put up the plan of a session whose motor is about to start: what it did, and what is to come.
 
         after: number of the journal's newest record; one of the session itself will have a higher number.
         """
         program = session.play.program
         if program:
-            parts = [[LABELS[part[0]], part[1] * 1000] for part in program.areas]
-            unnamed_ms = program.motor_s * 1000 - sum(part[1] for part in parts)
-            if unnamed_ms:
-                parts.append(["", unnamed_ms])
+            parts = []
+            for area in [part[0] for part in program.areas] + [0]:
+                ms = self._ms[area] + program.motor_ms(session.play.stage, area)
+                if ms:
+                    parts.append([LABELS[area], ms])
             level = (program.lowest + program.highest) // 2 + session.play.shift
         else:
             parts = [[LABELS[session.play.area], session.run_ms]]
@@ -177,6 +178,12 @@ class Dose:
             "shift": session.play.shift,
         }
 
+    def outgrow(self):
+        """The session gets longer than its plan: the plan is put up again before the motor is."""
+        if self.begun:
+            self.begun = None
+            self.changed = True
+
     def close(self, ran_ms):
         """A session is over: label → [motor ms, oscillations] of it. It counts to the day from here."""
         found = {}
@@ -185,9 +192,7 @@ class Dose:
                 found[LABELS[i] or UNSPECIFIED] = [self._ms[i], self._turns[i]]
             self._ms[i] = self._turns[i] = 0
         self.session_ms = 0
-        if self.begun:
-            self.begun = None
-            self.changed = True
+        self.outgrow()
         if found:
             self._charge(found, COUNTED, ran_ms)
         return found
@@ -263,8 +268,13 @@ class Dose:
         self._up_s = up_s
         if passed_s > 0:
             self._now_s += passed_s
+        unix_s = None if local_s is None else local_s - offset_s
+        if unix_s is not None and self._unix_s is not None and unix_s - self._unix_s - passed_s > SAVE_S:
+            for entry in self._entries:  # one of the two clocks was wrong: ages are those of the ledger again
+                entry[UNIX] = None
+            self._rest_unix_s = None
         self._local_s = local_s
-        self._unix_s = None if local_s is None else local_s - offset_s
+        self._unix_s = unix_s
         if local_s is not None and self.day != local_s // DAY_S:
             self.day = local_s // DAY_S
             self.changed = True

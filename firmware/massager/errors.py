@@ -95,8 +95,8 @@ ERRORS = (
     (
         CONFIRM_LATER,
         "confirm_later",
-        "The last question was not answered with yes; it is too early for the next one.",
-        "Ask again after `wait_s`, when someone is at the device.",
+        "A question waits for MODE, or the last one was not answered with yes.",
+        "Try again after `wait_s`, when someone is at the device to press MODE.",
     ),
     (FLASH_FAILED, "flash_failed", "Writing to flash failed; the old record is in force.", "Try again."),
     (

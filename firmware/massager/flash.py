@@ -79,7 +79,7 @@ class Flash:
                     names.append(name)
                 else:
                     self.skip("%s/%s" % (folder, name or "?"), "does not belong there")
-        except OSError as e:
+        except (OSError, ValueError) as e:  # ValueError: a name that is not UTF-8, on the Pico
             if e.args[0] != ENOENT:
                 self.skip(folder, _reason(e))
         names.sort()

@@ -282,7 +282,6 @@ def _fault_clear(app, params):
     if safety.lasts(fault):
         raise RpcError(errors.CAUSE_LASTS, {"fault": name})
     if fault and faults.survives(fault):
-        app.confirm.replace()
         app.confirm.ask([name], safety.clear)
     safety.clear()
     return {"cleared": name}
@@ -325,10 +324,12 @@ def _journal_read(app, params):
 
 
 def _maintenance(app, params):
+    app.confirm.require_calm()
     return _restart(app, True)
 
 
 def _reboot(app, params):
+    app.confirm.require_calm()
     return _restart(app, False)
 
 

@@ -18,6 +18,7 @@ _N = const(7)
 _FIRST_TEMPERATURE = const(3)
 _MASK = const(0x3FFFFFFF)
 REPEAT_MS = const(60_000)  # the same refusal again within this time is no news, nor is another clock
+CLOCKS_MAX = const(3)
 NOTES_MAX = const(8)  # notes that wait for the motor to be off; later ones are lost, and counted
 
 
@@ -39,7 +40,8 @@ class Recorder:
         self._limiters = self._limiters_done = 0
         self._refused_before = 0
         self._refused_ms = -REPEAT_MS
-        self._clock_ms = None
+        self._clock_ms = None  # since when clock records are counted
+        self._clocks = 0
         self._stats = self._fresh()
         self._done = self._fresh()  # of the session that is over
         self._session_due = False
@@ -124,9 +126,12 @@ class Recorder:
             self.lost += 1
 
     def note_clock(self, was, now_ms):
-        """The clock was set to another time. Once in REPEAT_MS: a host may set it without end."""
+        """The clock was set to another time. CLOCKS_MAX records in REPEAT_MS: a host may set it without end."""
         if self._clock_ms is None or (now_ms - self._clock_ms) & _MASK >= REPEAT_MS:
             self._clock_ms = now_ms
+            self._clocks = 0
+        if self._clocks < CLOCKS_MAX:
+            self._clocks += 1
             self.note("clock", {"was": was})
 
     def noted(self):

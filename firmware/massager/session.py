@@ -362,6 +362,9 @@ class Session:
             return False
         self.run_ms += more_ms
         self._warned = self._warned and self.remaining_ms() <= WARN_MS
+        self._dose.outgrow()
+        if self.motor_on:  # it starts softly again, once the longer plan is on flash
+            self._motor_off()
         self._jumped()
         return True
 

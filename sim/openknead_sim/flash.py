@@ -221,8 +221,10 @@ class Flash:
     def ilistdir(self, path: str | bytes = "") -> Iterator[tuple[str | bytes, int, int, int]]:
         """(name, type, inode 0, size) of each entry; type 0x4000 = folder, 0x8000 = file.
 
-        Names are bytes if the path is. As text, a name that is not UTF-8 is a UnicodeError.
+        Names are bytes if the path is, but for b"/": MicroPython hands that on as text. As text, a name that
+        is not UTF-8 is a UnicodeError.
         """
+        as_bytes = isinstance(path, bytes) and path != b"/"
         full = self.resolve(path if isinstance(path, str) else path.decode())
         found = []
         with self.operation:
@@ -236,7 +238,7 @@ class Flash:
         return iter(
             [
                 (
-                    name if isinstance(path, bytes) else name.decode(),
+                    name if as_bytes else name.decode(),
                     0x4000 if e.type == 2 else 0x8000,
                     0,
                     e.size,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hands import agreed, allowed
+from device_hands import agreed, allowed
 from openknead import Device, connect
 from openknead.virtual import virtual_board
 

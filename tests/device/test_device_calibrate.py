@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hands import agreed, press
+from device_hands import agreed, press
 from openknead import Device, connect
 from openknead.calibrate import Constants, Step, fit, measure
 from openknead.cli.demo import virtual_board

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hands import agreed, agreeing, patient, press, pressing
+from device_hands import agreed, agreeing, patient, press, pressing
 from openknead import ConfirmLater, Device, connect
 from openknead.cli.root import run
 from openknead.errors import CauseLasts, ConfirmNeeded, NotConfirmed, SettingError

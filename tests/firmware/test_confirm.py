@@ -185,6 +185,17 @@ def test_the_time_until_the_next_question_doubles_and_a_yes_ends_it():
     bench.agree(isense_mv_per_a=1_600)
 
 
+def test_a_restart_does_not_make_questions_endless():
+    for method in ("reboot", "maintenance"):
+        bench, _ = asked()
+        assert bench.call(method)["data"]["name"] == "confirm_later"
+        bench.run_ms(WITHIN_MS)
+        error = bench.call(method)
+        assert error["data"]["name"] == "confirm_later" and 0 < error["data"]["wait_s"] <= 5
+        bench.run_ms(5_000)
+        assert bench.call(method) == {"rebooting": True}
+
+
 def test_status_shows_what_is_asked():
     bench, _ = asked()
     assert bench.call("status")["confirm"] == {
@@ -212,19 +223,17 @@ def test_a_fault_that_says_something_is_broken_is_cleared_with_a_press():
     assert not bench.app.safety.fault
 
 
-def test_a_session_a_fault_and_a_restart_call_it_off():
-    for what in ("session", "fault", "maintenance"):
+def test_a_session_and_a_fault_call_it_off():
+    for what in ("session", "fault"):
         bench, before = asked()
         before = dict(bench.app.settings.values)
         if what == "session":
             bench.start()
             before["host_timeout_s"] = bench.app.settings["host_timeout_s"]
-        elif what == "fault":
+        else:
             bench.board.temperatures[HANDLE] = 65_535
             bench.run_ms(500)
             assert bench.app.safety.fault
-        else:
-            bench.call("maintenance")
         bench.run_ms(20)
         bench.press(MODE)
         assert outcomes(bench) == ["asked", "cancelled"], what

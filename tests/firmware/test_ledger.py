@@ -164,6 +164,36 @@ def test_a_program_that_is_cut_short_charges_its_areas_in_turn():
         assert {label: found[label][0] for label in found} == areas
 
 
+def test_a_session_that_goes_back_is_charged_with_what_it_did_and_what_was_to_come():
+    bench = device()
+    bench.app.session.start_program(Program("loop", LOOP), 0, sessions.REMOTE)
+    bench.run_ms(30_000)
+    flash = bench.files.operations
+    assert bench.call("session.back")["remaining_ms"] > 69_000
+    assert not bench.board.enabled or bench.files.operations == flash
+    bench.run_ms(5_000)
+    assert bench.files.operations > flash and bench.board.duty > 0 and not bench.app.safety.fault
+    counted_ms = bench.board.motor_ms
+    assert 34_000 < counted_ms < 35_100
+    pulled = dict(bench.files.content)
+    planned = device(bench.files).call("dose.get")["areas"]
+    assert 89 <= planned["calf"][0] <= 90 and planned["foot"][0] == 10
+    bench.files.content = pulled
+    counted = device(bench.files, counted_ms=counted_ms).call("dose.get")["areas"]
+    assert counted["calf"][0] == counted_ms // 1000 and "foot" not in counted
+
+
+def test_a_session_that_goes_back_and_ends_at_once_is_charged_once():
+    bench = device()
+    bench.app.session.start_program(Program("loop", LOOP), 0, sessions.REMOTE)
+    bench.run_ms(30_000)
+    bench.call("session.back")
+    bench.call("session.stop")
+    bench.run_ms(200)
+    counted = total(bench)
+    assert counted == 30 and total(device(bench.files)) == counted
+
+
 def test_an_interrupted_session_is_charged_once_however_often_the_device_starts():
     bench = device()
     bench.call("session.start", level=1, run_s=300, area="calf")
@@ -348,6 +378,29 @@ def test_a_later_date_begins_a_new_day_and_a_wrong_one_is_forgiven():
     assert total(bench) == 80
     set_clock(bench, NOON_S + 300, None)
     assert total(bench) == 80
+
+
+def test_a_wrong_clock_in_the_past_that_is_put_right_loses_nothing():
+    bench = device()
+    use(bench, 60)
+    bench = device(bench.files)
+    set_clock(bench, NOON_S + 400 * DAY_S)
+    set_clock(bench, NOON_S - 200 * DAY_S)
+    assert total(bench) == 60
+    set_clock(bench, NOON_S)
+    assert total(bench) == 60
+    pass_hours(bench, 24)
+    assert total(bench) == 0
+
+
+def test_a_wrong_clock_in_the_past_that_is_put_right_ends_no_rest():
+    bench = device(rest_s=900, session_limit_s=300)
+    bench.call("settings.save")
+    use(bench, 300)
+    bench = device(bench.files, rest_s=900)
+    for unix_s in (NOON_S - DAY_S, NOON_S):
+        set_clock(bench, unix_s)
+        assert bench.call("dose.get")["rest_left_s"] > 890
 
 
 def test_a_wrong_date_in_the_future_is_over_24_hours_after_it_was_corrected():

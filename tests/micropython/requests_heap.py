@@ -1,18 +1,29 @@
-"""Heap before and after some hundred requests of every method in every state; run on MicroPython.
+"""Heap before and after many requests of every method in every state; run on MicroPython.
 
-Prints the difference in bytes of each state, after a round that fills what is bounded.
+requests_heap.py [N]: N requests in each state, methods in turn; 10,000 without N. No tick runs meanwhile, so
+nothing that waits is taken away. Prints the growth in bytes of each state, once what is bounded is full.
 """
 
 import gc
 import json
+import sys
 
 gc.threshold(40_000)  # as main.py does: sources are compiled here
 
-from massager import methods  # noqa: E402
+from massager import faults, methods  # noqa: E402
 from massager import session as sessions  # noqa: E402
 from support import Bench, MemoryFiles  # noqa: E402
 
-ROUNDS = 8
+REQUESTS = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+FILL = 24  # rounds until everything bounded is full
+STATES = (
+    ("IDLE", sessions.IDLE),
+    ("RUNNING", sessions.RUNNING),
+    ("PAUSED", sessions.PAUSED),
+    ("ENDING", sessions.ENDING),
+    ("MAINTENANCE", sessions.MAINTENANCE),
+    ("FAULT", sessions.IDLE),
+)
 VALUES = {
     "int": (0, 1, -1, 60, 0x3FFFFFFF),
     "str": ("knead", "mine", "x" * 60),
@@ -42,7 +53,7 @@ def requests(n):
 
 
 class Frozen(MemoryFiles):
-    """Flash that takes nothing any more once it is `full`: what it holds is not what is measured."""
+    """Flash that keeps nothing more once it is `full`: it is not what is measured."""
 
     full = False
 
@@ -52,45 +63,62 @@ class Frozen(MemoryFiles):
         super().write(name, data)
 
 
-def begin(state):
+def begin(name, state):
     files = Frozen()
-    bench = Bench(files)
     if state == sessions.MAINTENANCE:
         files.content["maintenance"] = b"1"
-        bench = Bench(files)
-    elif state != sessions.IDLE:
-        bench.start()
-        bench.run_ms(100)
-        if state == sessions.PAUSED:
-            bench.call("session.pause")
-    assert bench.app.session.state == state
+    bench = Bench(files)
+    bench.app.settings.values["host_timeout_s"] = 10_000
+    files.full = True
+    if name == "FAULT":
+        bench.app.safety.report(faults.CRASHED)
+    reach(bench.app.session, state)
+    assert bench.app.session.state == state, name
+    assert bool(bench.app.safety.fault) == (name == "FAULT"), name
     return bench
 
 
-def send(bench, state, first):
-    for n in range(first, first + ROUNDS):
+def reach(session, state):
+    """Bring the session back to the state that a request has ended."""
+    if session.state == state:
+        return
+    session.stop(sessions.HOST_STOP)
+    if state in (sessions.RUNNING, sessions.PAUSED, sessions.ENDING):
+        session.start(1, 60_000, sessions.BUTTON)
+    if state == sessions.PAUSED:
+        session.pause()
+    elif state == sessions.ENDING:
+        session._enter(sessions.ENDING)
+
+
+def send(bench, state, first, rounds):
+    """Requests of these rounds; how many there were."""
+    count = 0
+    session = bench.app.session
+    for n in range(first, first + rounds):
         for line in requests(n):
             bench.raw(line)
-            session = bench.app.session
-            if session.state != state and state in (sessions.RUNNING, sessions.PAUSED):
-                session.resume() if state == sessions.RUNNING else session.pause()
-                assert session.state == state
-            elif session.state != state:
-                session.stop(sessions.HOST_STOP)
+            count += 1
+            if session.state != state:
+                reach(session, state)
+                assert session.state == state, line
         bench.board.console.sent[:] = b""
+    return count
+
+
+def used():
     gc.collect()
     return gc.mem_alloc()
 
 
-for state in (sessions.IDLE, sessions.RUNNING, sessions.PAUSED, sessions.MAINTENANCE):
-    bench = begin(state)
-    bench.files.full = True
-    bench.app.settings.values["host_timeout_s"] = 10_000
-    send(bench, state, 0)
-    send(bench, state, ROUNDS)
-    before = send(bench, state, 2 * ROUNDS)
-    for n in range(3, 8):
-        after = send(bench, state, n * ROUNDS)
-    print(sessions.STATES[state][1], after - before)
+for name, state in STATES:
+    bench = begin(name, state)
+    count = after = before = 0  # the table of names has room for them
+    each = send(bench, state, 0, FILL) // FILL
+    rounds = -(-REQUESTS // each)
+    before = used()
+    count = send(bench, state, FILL, rounds)
+    after = used()
+    print(name, count, after - before)
     bench = None
     gc.collect()

@@ -31,7 +31,7 @@ def boot(files: dict[str, bytes] | None = None, flash: Flash | None = None) -> V
     return board
 
 
-LARGE = {f"key_{n}": n for n in range(300)}  # too long to lie beside its name, where there is always room
+LARGE = {f"key_{n:060}": n for n in range(30)}  # too long to lie beside its name, where there is always room
 FILLERS = ("/filler.bin", "/filler_2.bin", "/filler_3.bin")
 
 

@@ -149,7 +149,7 @@ def firmware_module(name: str = "interlock") -> ModuleType:
         PIO=SimpleNamespace(OUT_LOW=2, OUT_HIGH=3, SHIFT_LEFT=0, SHIFT_RIGHT=1, JOIN_RX=2),
         asm_pio=lambda **options: lambda body: _assembled(body, options),
     )
-    others = ("machine", "massager", "massager.interlock", "massager.sense")
+    others = ("machine", "massager", "massager.flash", "massager.interlock", "massager.sense")
     modules = {"rp2": rp2, "micropython": SimpleNamespace(const=lambda value: value)}
     modules.update({other: MagicMock() for other in others})
     module = ModuleType(name)

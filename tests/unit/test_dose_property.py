@@ -1,4 +1,4 @@
-"""The dose against a ledger that knows what happened, over power cycles, resets, wrong clocks and zones.
+"""The dose against a ledger that knows what really happened, over power cycles, wrong clocks and zones.
 
 The whole device runs on a board of raw readings, with files that survive. The ledger here knows the true
 time and the motor's real time; of each session it works out whether it must count and whether it may.
@@ -23,11 +23,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 ROOT = Path(__file__).resolve().parents[2]
 HOUR_S = 3_600
 DAY_S = 24 * HOUR_S
-EPOCH_S = 20_800 * DAY_S  # the true time at the beginning, UTC
+EPOCH_S = 20_800 * DAY_S + 20 * HOUR_S  # the true time at the beginning, UTC
 LIMIT_S = 120
 LOST_S = HOUR_S  # of idle uptime, which a power cut takes away at most
 NEAR_S = 5  # of midnight or 24 hours: rounding may decide
 MOTOR_MS = 250  # how well a session's motor time is counted
+EXAMPLES = 60
 KEPT_APART = 8  # sessions that the device doesn't merge
 
 ERRORS_S = st.sampled_from((0, 0, 0, 3, -3, HOUR_S, -HOUR_S, -30 * HOUR_S, DAY_S, 400 * DAY_S, -200 * DAY_S))
@@ -38,14 +39,32 @@ HOURS = st.sampled_from((0.01, 0.5, 2, 5, 9, 14, 23, 24, 30))
 
 @dataclass
 class Done:
-    """What a session did. dates: first and last that it may be charged to, None: not known yet."""
+    """What a session did.
+
+    error_s, stamped_s: the last clock's error and the true time of the first clock since, None without one.
+    dates: first and last that it may be charged to, None: not known yet. up_s: uptime since, at least.
+    unreal_s: time that seems to have passed without power, because one of two clocks was wrong.
+    """
 
     least_ms: int
     most_ms: int
     end_s: float
     error_s: int | None
+    stamped_s: float | None
     dates: tuple[int, int] | None
-    up_s: float = 0  # uptime since, at least
+    up_s: float = 0
+    unreal_s: float = 0
+
+    def see_clock(self, error_s: int, now_s: float, again: bool) -> None:
+        """A host sets the clock; again: not for the first time since power-on."""
+        if self.error_s is None or self.stamped_s is None:
+            self.stamped_s = now_s
+        else:
+            forward_s = error_s - self.error_s
+            self.unreal_s = max(0, self.unreal_s + forward_s)
+            if again and forward_s > HOUR_S - NEAR_S:
+                self.unreal_s = 0
+        self.error_s = error_s
 
 
 @dataclass
@@ -68,6 +87,7 @@ class Life(RuleBasedStateMachine):
         self.now_s = float(EPOCH_S)
         self.zone_s = 0  # survives power cycles
         self.clock: Clock | None = None
+        self.steady: Clock | None = None  # the last one, which the next power-on may bring back
         self.day: tuple[int, int] | None = None  # the date that the device knew last
         self.done: list[Done] = []
         self.motor_ms = 0
@@ -80,13 +100,11 @@ class Life(RuleBasedStateMachine):
         if not self.started(run_s):
             return
         self.run(3_000)
-        before = self.local_s()
         if error_s is not None:
             self.set_clock(error_s, zone_min)
         self.run(run_s * 1_000)
         assert not self.app.session.active()
         self.charge(self.motor_ms - MOTOR_MS, self.motor_ms + MOTOR_MS, self.local_s())
-        assert before is None or error_s is not None or self.local_s() is not None
 
     @rule(run_s=RUNS_S, after_ms=st.integers(0, 12_000))
     def a_session_that_is_stopped(self, run_s: int, after_ms: int) -> None:
@@ -128,7 +146,7 @@ class Life(RuleBasedStateMachine):
         begun_s = self.local_s()
         self.run(after_ms)
         whole = not self.app.session.active()
-        self.charge(self.motor_ms - MOTOR_MS, self.motor_ms + (MOTOR_MS if whole else 10_000), begun_s)
+        self.charge(self.motor_ms - MOTOR_MS, self.motor_ms + (MOTOR_MS if whole else 10_000), begun_s, 61)
         self.power_on(self.bench.board.motor_ms)
 
     @rule(hours=HOURS)
@@ -173,9 +191,7 @@ class Life(RuleBasedStateMachine):
 
     def must_count(self, done: Done) -> bool:
         """Done in the last 24 hours, by the true time and by the device's, and on no earlier date."""
-        age_s = self.now_s - done.end_s
-        if self.clock and done.error_s is not None:
-            age_s = max(age_s, age_s + self.clock.error_s - done.error_s)
+        age_s = self.now_s - done.end_s + done.unreal_s
         if age_s > DAY_S - NEAR_S:
             return False
         return done.dates is None or self.day is None or done.dates[0] >= self.day[1]
@@ -186,7 +202,9 @@ class Life(RuleBasedStateMachine):
             return False
         if self.clock and done.dates and self.day and done.dates[0] <= self.day[0]:
             return True
-        known_s = self.now_s - max(self.clock.since_s, done.end_s) if self.clock else 0
+        known_s: float = 0
+        if self.clock and done.stamped_s is not None:
+            known_s = self.now_s - max(self.clock.since_s, done.stamped_s)
         return max(done.up_s, known_s) < DAY_S + NEAR_S
 
     # -- means ------------------------------------------------------------------------------------------
@@ -242,11 +260,14 @@ class Life(RuleBasedStateMachine):
             self.zone_s = zone_min * 60
         unix_s = round(self.now_s) + error_s
         assert "unix_s" in self.call("clock.set", unix_s=unix_s, **params)
-        same = self.clock and self.clock.error_s == error_s
-        self.clock = Clock(error_s, self.zone_s, self.clock.since_s if self.clock and same else self.now_s)
+        again = self.clock is not None
+        same = self.steady and self.steady.error_s == error_s
+        since_s = self.steady.since_s if self.steady and same else self.now_s
+        self.clock = self.steady = Clock(error_s, self.zone_s, since_s)
         local_s = self.local_s()
         assert local_s is not None
         for done in self.done:
+            done.see_clock(error_s, self.now_s, again)
             if done.dates is None:
                 age_s = self.now_s - done.end_s
                 done.dates = dates(local_s - age_s, local_s - done.up_s)
@@ -271,18 +292,19 @@ class Life(RuleBasedStateMachine):
 
     def cut(self, run_s: int, begun_s: float | None, hours: float) -> None:
         """The power fails: the session is charged as planned if its end is not on flash."""
-        local_s = self.local_s()
-        if local_s is not None and self.day:
-            self.day = (self.day[0], max(self.day[1], int(local_s // DAY_S)))
         self.charge(self.motor_ms - MOTOR_MS, max(run_s * 1_000, self.motor_ms + MOTOR_MS), begun_s, run_s)
         self.now_s += hours * HOUR_S
         self.power_on()
 
     def charge(self, least_ms: int, most_ms: int, local_s: float | None, more_s: float = 0) -> None:
-        """A session is over."""
+        """A session is over; midnight may have passed."""
+        today_s = self.local_s()
+        if today_s is not None and self.day:
+            self.day = (self.day[0], max(self.day[1], int(today_s // DAY_S)))
         found = None if local_s is None else dates(local_s, local_s + more_s)
         error_s = self.clock.error_s if self.clock else None
-        self.done.append(Done(max(0, least_ms), most_ms, self.now_s, error_s, found))
+        stamped_s = self.now_s if self.clock else None
+        self.done.append(Done(max(0, least_ms), most_ms, self.now_s, error_s, stamped_s, found))
 
 
 def dates(first_s: float, last_s: float) -> tuple[int, int]:
@@ -313,10 +335,10 @@ def test_a_days_dose_is_neither_lost_nor_made(support: ModuleType) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=int(__import__("os").environ.get("N", 40)),
+            max_examples=EXAMPLES,
             stateful_step_count=20,
             deadline=None,
-            derandomize="N" not in __import__("os").environ,
+            derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )

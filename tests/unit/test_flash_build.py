@@ -37,6 +37,12 @@ def test_only_the_modules_of_the_tick_differ_between_the_precompiled_forms() -> 
     assert native.keys() == bytecode.keys()
 
 
+def test_source_of_a_test_in_place_of_a_native_module_becomes_bytecode() -> None:
+    files = build.firmware_files("native", {"massager/app.py": b"x = 1\n"})
+
+    assert files["massager/app.mpy"][2] == 0
+
+
 def test_machine_code_is_marked_in_the_file_with_what_loads_it() -> None:
     files = build.firmware_files("native")
 

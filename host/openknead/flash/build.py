@@ -30,12 +30,20 @@ Form = Literal["native", "mpy", "source"]
 NATIVE = {
     "massager/app.py": ("_tick",),
     "massager/board.py": ("sample", "write_motor"),
+    "massager/dose.py": ("sample",),
     "massager/drive.py": ("step",),
     "massager/panel.py": ("update",),
     "massager/recorder.py": ("sample",),
-    "massager/safety.py": ("check", "_check_rate", "_check_heat", "_check_supply"),
+    "massager/safety.py": (
+        "check",
+        "_check_rate",
+        "_check_current",
+        "_check_interlock",
+        "_check_heat",
+        "_check_supply",
+    ),
     "massager/sense.py": ("update", "_update_temperature", "_update_tach"),
-    "massager/session.py": ("tick",),
+    "massager/session.py": ("active", "tick"),
 }
 NATIVE_SINCE = (1, 23)  # MicroPython that loads the machine code of today's mpy-cross
 
@@ -59,19 +67,21 @@ def firmware_files(form: Form = "mpy", replace: Mapping[str, bytes] | None = Non
 
     form: "mpy" precompiles all but boot.py and main.py to bytecode; "native" also the functions in NATIVE to
     machine code; "source" leaves every file as it is.
-    replace: sources (`massager/….py` → content) to install in place of, or beside, the firmware's own.
+    replace: sources (`massager/….py` → content) to install in place of, or beside, the firmware's own; they
+    become bytecode in either form.
     """
     root = firmware_folder()
     paths = [*(root / "massager").rglob("*.py"), *(root / "massager").rglob("*.json")]
     paths += [root / name for name in ALWAYS_SOURCE]
     sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(paths)}
+    native = NATIVE.keys() - (replace or {}).keys() if form == "native" else ()
     sources.update(replace or {})
     files = {}
     for path, data in sources.items():
         if form == "source" or path in ALWAYS_SOURCE or not path.endswith(".py"):
             files[path] = data
         else:
-            text = natively(data, NATIVE.get(path, ())) if form == "native" else data
+            text = natively(data, NATIVE[path]) if path in native else data
             files[path.removesuffix(".py") + ".mpy"] = compile_mpy(text, path)
     return files
 
