@@ -16,7 +16,7 @@ def record(sequence, body):
 
 FILES = {
     "journal/notes.txt": b"x",
-    "journal/00000001/x": b"",
+    "journal/00000077/x": b"",
     "crash": b"[1]",
     "settings.b": record(9, MANY),
     "memory.a": b"x" * 200_000,
