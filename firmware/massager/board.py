@@ -121,7 +121,7 @@ def _mux_turns():
 
 
 def _text(name):
-    """A name on flash, which the Unix port gives as bytes and the Pico as text; None if it is not UTF-8."""
+    """A name on flash as text; None if it is not UTF-8. Asked for bytes, a Pico gives text for the root."""
     try:
         return name if isinstance(name, str) else name.decode()
     except ValueError:  # UnicodeError
@@ -499,7 +499,7 @@ class Files(Flash):
             for name, _ in self.entries(folder):
                 if name:
                     names.append(name)
-        except OSError:
+        except (OSError, ValueError):  # unreadable, or a name in the root that is not UTF-8
             pass  # names that are missing change the hash
         names.sort()
         return names

@@ -67,15 +67,15 @@ class Flash:
             room -= 1
             yield entry
 
-    def names(self, folder, belongs):
+    def names(self, folder, belongs=bool):
         """Sorted names of the files that belong in a folder; none when there is no such folder.
 
-        belongs: function that decides it by the name.
+        belongs: function that decides it by the name; every file by default.
         """
         names: list = []
         try:
             for name, is_folder in self.entries(folder):
-                if name and not is_folder and belongs(name):
+                if not is_folder and name and belongs(name):
                     names.append(name)
                 else:
                     self.skip("%s/%s" % (folder, name or "?"), "does not belong there")
