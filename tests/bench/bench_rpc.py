@@ -12,6 +12,7 @@ import binascii
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from openknead.flash import images
 from openknead_sim.emulator import rig
@@ -72,7 +73,7 @@ REQUESTS: Requests = {
 LEFT_OUT = ("maintenance", "reboot")
 
 # Runs at the prompt. The session is started as the button does, so that no host can be missed.
-PREPARE = """
+PREPARE = r"""
 import gc, json, time
 from massager import methods, rpc
 from massager.app import App
@@ -106,12 +107,12 @@ def ask(line):
     began = time.ticks_us()
     reply = rpc.answer(app, line)
     return time.ticks_diff(time.ticks_us(), began), reply
-print(ready(), [row[0] for row in methods.METHODS])
+print("\n#" + json.dumps([ready(), [row[0] for row in methods.METHODS]]))
 """
-ASK = """
+ASK = r"""
 ok = {state}()
 took, reply = ask({line!r})
-print(json.dumps([ok, took, app.safety.fault, reply[:{shown}]]))
+print("\n#" + json.dumps([ok, took, app.safety.fault, reply[:{shown}]]))
 steps(2)
 """
 SHOWN = 160
@@ -139,10 +140,9 @@ def send_program(bench: rig.Rig) -> None:
 
 def at_the_prompt(bench: rig.Rig, methods: Sequence[str] = ()) -> dict[str, dict[str, object]]:
     """Measure these methods, or all, with the motor on and in idle, at the prompt, which must be free."""
-    state, names = bench.pico.exec(PREPARE, timeout_us=20e6).strip().split(" ", 1)
+    state, known = answer(bench, PREPARE)
     if state != "passed":
         raise RuntimeError(f"self-test {state}")
-    known = json.loads(names.replace("'", '"'))
     worst: dict[str, float] = {}
     for state in ("drive", "rest"):
         for name in methods or known:
@@ -162,8 +162,7 @@ def figure(value: float, aim: float | None = None) -> dict[str, object]:
 def ask(bench: rig.Rig, state: str, method: str, params: Mapping[str, object]) -> float:
     """Milliseconds that a request takes in this state ("drive" or "rest")."""
     line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-    text = bench.pico.exec(ASK.format(state=state, line=line, shown=SHOWN), timeout_us=20e6)
-    reached, took_us, fault, reply = json.loads(text)
+    reached, took_us, fault, reply = answer(bench, ASK.format(state=state, line=line, shown=SHOWN))
     if not reached or fault:
         raise RuntimeError(f"{method}: state {state} not reached, or fault {fault}: {reply}")
     print(
@@ -171,6 +170,12 @@ def ask(bench: rig.Rig, state: str, method: str, params: Mapping[str, object]) -
         file=sys.stderr,
     )
     return float(took_us) / 1000
+
+
+def answer(bench: rig.Rig, code: str) -> Any:
+    """What the code prints after a "#"; the app's own events are on the same line to the host."""
+    text = bench.pico.exec(code, timeout_us=20e6)
+    return json.loads(text[text.rindex("\n#") + 2 :].split("\n")[0])
 
 
 if __name__ == "__main__":
