@@ -271,3 +271,9 @@ def test_a_name_that_is_not_utf_8_can_be_listed_as_bytes():
     assert [entry[0] for entry in flash.ilistdir(b"/d")] == [b"plain", b"\xff"]
     with pytest.raises(UnicodeError):
         flash.listdir("/d")
+
+
+def test_names_in_the_root_are_text_whatever_the_path_is_as_in_micropython():
+    flash = new_flash()
+    assert "main.py" in [entry[0] for entry in flash.ilistdir(b"/")]
+    assert b"main.py" in [entry[0] for entry in flash.ilistdir(b"/.")]
