@@ -126,7 +126,7 @@ class Recorder:
             self.lost += 1
 
     def note_clock(self, was, now_ms):
-        """The clock was set to another time; CLOCKS_MAX records in REPEAT_MS, as a host may do so without end."""
+        """The clock was set to another time: at most CLOCKS_MAX records in REPEAT_MS."""
         if self._clock_ms is None or (now_ms - self._clock_ms) & _MASK >= REPEAT_MS:
             self._clock_ms = now_ms
             self._clocks = 0
