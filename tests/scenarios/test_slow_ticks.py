@@ -22,7 +22,7 @@ def running(level: int, late: float, pressure: float = 0.0) -> VirtualBoard:
     board = VirtualBoard(seed=level, hand=Hand(pressure))
     board.power_on()
     board.run_ms(400)
-    board.rpc("settings.set", values={"default_level": level, "slew_s": 1})
+    board.agreed("settings.set", values={"default_level": level, "slew_s": 1})
     board.press("plus", 100)
     board.run_ms(1_000 * (level + 2))
     inject.begin(board, "slow_tick", late)
