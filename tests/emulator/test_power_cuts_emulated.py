@@ -78,9 +78,11 @@ def compiled(name, source=None):
 def modules():
     """The firmware's file code, without what drives pins: quick to start."""
     board = (firmware.firmware_folder() / "massager" / "board.py").read_bytes()
-    files = b"import hashlib\nimport os\n\n\n" + board[board.index(b"class Files:") :]
+    head = b"import hashlib\nimport os\n\nfrom massager.flash import Flash\n\nFOLDER = 0x4000\n\n\n"
+    text = board[board.index(b"def _text(") : board.index(b"class Console:")]
+    files = head + text + board[board.index(b"class Files(Flash):") :]
     alone = compiled("files", files) | compiled("keeper", KEEPER)
-    return compiled("__init__") | compiled("store") | compiled("journal") | alone
+    return compiled("__init__") | compiled("flash") | compiled("store") | compiled("journal") | alone
 
 
 def line(text):
