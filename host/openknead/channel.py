@@ -295,7 +295,7 @@ class Channel:
 
     def _silence(self, method: str, call: _Call, timeout: float) -> OpenKneadError:
         port = self.link.port
-        tail = self._reader.tail  # a prompt shows our lines without their ends
+        tail = self._reader.tail  # before MicroPython 1.28 a prompt shows our line without its end
         if self._prompt or tail.startswith(b">>> ") or call.line.strip() in tail:
             return NotOpenKnead(
                 f"{port} is at a MicroPython prompt, OpenKnead does not run",

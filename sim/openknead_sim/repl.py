@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .chip import Chip
 
 CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E = range(1, 6)
-BACKSPACE, ENTER, ESCAPE, DELETE = 8, 13, 27, 127
+BACKSPACE, NEWLINE, ENTER, ESCAPE, DELETE = 8, 10, 13, 27, 127
 WINDOW_BYTES = 128  # of raw-paste mode; the host may be two windows ahead
 BANNER = f"MicroPython v{VERSION}, simulated by OpenKnead on CPython; {MACHINE}\r\n"
 BANNER += 'Type "help()" for more information.\r\n'
@@ -32,6 +32,7 @@ class Repl:
         self.refusal = ""
         self._chip = chip
         self._usb = chip.usb
+        self._line_end = 0  # the byte that ended a line, if nothing else came since
 
     def run(self, sandbox: Sandbox) -> None:
         """Prompt until a soft reset is asked for."""
@@ -94,7 +95,7 @@ class Repl:
             byte = self._usb.get()
             if byte == CTRL_C or (CTRL_A <= byte <= CTRL_E and not line):
                 return byte, b""
-            if byte == ENTER:
+            if self._ends_line(byte):
                 self._put("\r\n")
                 return ENTER, bytes(line)
             if byte in (BACKSPACE, DELETE):
@@ -108,6 +109,12 @@ class Repl:
                 if len(line) <= HEAP_BYTES:
                     line += typed
                 self._usb.put(typed)
+
+    def _ends_line(self, byte: int) -> bool:
+        """Whether a line ends here: either byte of a pair such as CR LF ends one, the other is skipped."""
+        ends = byte in (NEWLINE, ENTER) and self._line_end in (0, byte)
+        self._line_end = byte if ends else 0
+        return ends
 
     def _skip_sequence(self) -> None:
         """The rest of what an arrow key or its like sends, as far as MicroPython knows such sequences."""
