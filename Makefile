@@ -39,10 +39,10 @@ check: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
-	$(BIN)/python tests/bench/run.py $(ARGS)
+	$(BIN)/python tests/bench/bench.py $(ARGS)
 
 soak: $(VENV)/installed
-	$(BIN)/python tests/bench/run.py soak
+	$(BIN)/python tests/bench/bench.py soak
 
 requests: $(VENV)/installed
 	MICROPYPATH=tests/firmware:firmware:.frozen $(BIN)/micropython -X heapsize=350496 \

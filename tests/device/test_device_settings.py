@@ -34,8 +34,8 @@ def _virtual_only(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: p
 
 @pytest.fixture(scope="module")
 def port(_folders: None) -> Iterator[str]:
-    """A board of this module's own: what remote_start is at the end is nobody else's business."""
-    with virtual_board() as found:
+    """A board of this module's own, as shipped: a permission is a difference from the defaults."""
+    with virtual_board("--as-shipped") as found:
         yield found
 
 

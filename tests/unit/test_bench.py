@@ -18,10 +18,10 @@ from openknead.flash.errors import ImageMissing
 BENCH = Path(__file__).parents[1] / "bench"
 sys.path.append(str(BENCH))
 
-import run  # noqa: E402
+import bench  # noqa: E402
 
 ON_THE_EMULATOR = ("emulator", "rpc")
-SHORT = [name for name in (*run.PARTS, *run.LONG_PARTS) if name not in ON_THE_EMULATOR]
+SHORT = [name for name in (*bench.PARTS, *bench.LONG_PARTS) if name not in ON_THE_EMULATOR]
 FIGURE = {"value": 7, "unit": "us", "aim": None, "peer": None, "ratio": None}
 
 
@@ -33,12 +33,12 @@ def test_short_form_of_each_bench_gives_its_figures(name: str) -> None:
     for figure in figures.values():
         assert set(figure) == set(FIGURE)
         assert figure["value"] is not None
-        assert run.line(figure).startswith(str(figure["value"]))
+        assert bench.line(figure).startswith(str(figure["value"]))
 
 
 def test_every_bench_is_a_part() -> None:
     assert {path.stem for path in BENCH.glob("bench_*.py")} == {
-        f"bench_{name}" for name in (*run.PARTS, *run.LONG_PARTS)
+        f"bench_{name}" for name in (*bench.PARTS, *bench.LONG_PARTS)
     }
 
 
@@ -46,10 +46,10 @@ def test_every_bench_is_a_part() -> None:
 def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Function: these are the parts, each with what its `figures` returns or raises; the file of figures."""
     target = tmp_path / "build" / "bench.json"
-    monkeypatch.setattr(run, "TARGET", target)
+    monkeypatch.setattr(bench, "TARGET", target)
 
     def set_up(**outcomes: Any) -> Path:
-        monkeypatch.setattr(run, "PARTS", tuple(outcomes))
+        monkeypatch.setattr(bench, "PARTS", tuple(outcomes))
         for name, outcome in outcomes.items():
             module = ModuleType(f"bench_{name}")
 
@@ -68,7 +68,7 @@ def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 def test_part_that_fails_says_why_and_holds_up_no_other(parts: Any, capsys: Any) -> None:
     target = parts(one={"a_us": FIGURE}, two=RuntimeError("no session begins"), three={"c_us": FIGURE})
 
-    assert run.main([]) == 1
+    assert bench.main([]) == 1
 
     assert set(json.loads(target.read_text())) == {"a_us", "c_us"}
     out, err = capsys.readouterr()
@@ -78,10 +78,10 @@ def test_part_that_fails_says_why_and_holds_up_no_other(parts: Any, capsys: Any)
 
 def test_named_part_keeps_the_figures_of_the_others(parts: Any) -> None:
     target = parts(one={"a_us": FIGURE}, two={"b_us": FIGURE})
-    assert run.main([]) == 0
+    assert bench.main([]) == 0
     parts(one={"a_us": {**FIGURE, "value": 9}}, two=RuntimeError("not asked"))
 
-    assert run.main(["one"]) == 0
+    assert bench.main(["one"]) == 0
 
     assert {name: figure["value"] for name, figure in json.loads(target.read_text()).items()} == {
         "a_us": 9,
@@ -92,7 +92,7 @@ def test_named_part_keeps_the_figures_of_the_others(parts: Any) -> None:
 def test_missing_image_leaves_a_part_out_and_is_no_failure(parts: Any, capsys: Any) -> None:
     target = parts(one=ImageMissing("download it"), two={"b_us": FIGURE})
 
-    assert run.main([]) == 0
+    assert bench.main([]) == 0
     assert "left out: download it" in capsys.readouterr().out
     assert set(json.loads(target.read_text())) == {"b_us"}
 
@@ -100,5 +100,5 @@ def test_missing_image_leaves_a_part_out_and_is_no_failure(parts: Any, capsys: A
 def test_unknown_part_is_refused_with_the_known_ones(parts: Any, capsys: Any) -> None:
     parts(one={})
 
-    assert run.main(["two"]) == 2
+    assert bench.main(["two"]) == 2
     assert "there are one, soak" in capsys.readouterr().err

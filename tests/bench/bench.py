@@ -1,6 +1,6 @@
 """Runs the benches, prints their figures and writes build/bench.json.
 
-Usage: run.py [part ...]; without one, all of PARTS. Each part is a module bench_PART with a function
+Usage: bench.py [part ...]; without one, all of PARTS. Each part is a module bench_PART with a function
 `figures`. With parts named, the figures of the others stay in the file. A part that cannot run here is left
 out, with the reason, e.g. the emulator without a MicroPython image. One that fails says why and does not hold
 up the others; the exit code is 1 then.
