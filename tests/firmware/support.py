@@ -318,6 +318,11 @@ class Bench:
             if self.app.selftest.state == "running":
                 self.run_ms(10)
 
+    def switch_off(self):
+        """End this device and return its files for the next one: MicroPython has no room for two."""
+        self.app = self.board = None
+        return self.files
+
     def run_ms(self, ms):
         """Run the loop; with `follows` tach and current report a shaft that turns as demanded."""
         app = self.app
@@ -390,11 +395,17 @@ class Bench:
 
     def event_names(self):
         """(name, value) of the events sent so far, oldest first."""
-        return [
-            (e["params"]["name"], e["params"].get("value")) for e in self.sent() if e["method"] == "event"
-        ]
+        messages = self._messages()
+        return [(m["params"]["name"], m["params"].get("value")) for m in messages if m["method"] == "event"]
 
     def sent(self):
         """What went over the console on the device's own account, parsed."""
-        lines = bytes(self.board.console.sent).decode().split("\n")
-        return [json.loads(line) for line in lines if line]
+        return list(self._messages())
+
+    def _messages(self):
+        begin, text = 0, self.board.console.sent
+        while begin < len(text):  # line by line: MicroPython has no room for the whole, parsed
+            end = text.find(b"\n", begin) + 1 or len(text)
+            if text[begin:end].strip():
+                yield json.loads(text[begin:end])
+            begin = end

@@ -166,19 +166,19 @@ def test_a_crash_leaves_its_traceback_and_is_told_once():
     bench.run_ms(12_000)
     bench.app.crashed(ValueError("boom"))
     assert bench.board.resets == 1
-    again = boot(("reset", 0, 0), bench.files)
-    again.run_ms(100)
-    assert again.call("status")["fault"]["name"] == "crashed"
-    record = records(again, "boot")[-1]
+    bench = boot(("reset", 0, 0), bench.switch_off())
+    bench.run_ms(100)
+    assert bench.call("status")["fault"]["name"] == "crashed"
+    record = records(bench, "boot")[-1]
     assert record["cause"] == "crash"
     assert "ValueError: boom" in record["error"]
     assert record["state"] == "RUNNING"
-    once_more = boot(("reset", 0, 0), bench.files)
-    assert once_more.app.startup.cause == "reset"
-    assert once_more.call("status")["latched"] == ["crashed"]  # until it is cleared
-    assert once_more.app.safety.clear()
-    once_more.run_ms(100)
-    assert boot(("reset", 0, 0), bench.files).call("status")["latched"] == []
+    bench = boot(("reset", 0, 0), bench.switch_off())
+    assert bench.app.startup.cause == "reset"
+    assert bench.call("status")["latched"] == ["crashed"]  # until it is cleared
+    assert bench.app.safety.clear()
+    bench.run_ms(100)
+    assert boot(("reset", 0, 0), bench.switch_off()).call("status")["latched"] == []
 
 
 def test_an_error_in_the_tick_is_told_whole_and_leaves_the_heap_open():
@@ -212,25 +212,25 @@ def test_new_files_are_a_fault_until_somebody_agrees():
     bench = Bench()
     bench.run_ms(100)
     bench.files.content_id = "fedcba9876543210"
-    bench = boot(files=bench.files)  # one at a time: a Pico's heap holds few devices
+    bench = boot(files=bench.switch_off())
     bench.run_ms(100)
     assert bench.call("status")["fault"]["name"] == "firmware_changed"
-    bench = boot(files=bench.files)
+    bench = boot(files=bench.switch_off())
     assert bench.call("status")["fault"]["name"] == "firmware_changed"
     assert bench.clear() == {"cleared": "firmware_changed"}
     bench.run_ms(100)
-    assert boot(files=bench.files).call("status")["fault"] is None
+    assert boot(files=bench.switch_off()).call("status")["fault"] is None
 
 
 def test_files_that_came_in_maintenance_are_agreed():
     bench = Bench()
     bench.run_ms(100)
     bench.call("maintenance")
-    in_maintenance = boot(files=bench.files)
+    in_maintenance = boot(files=bench.switch_off())
     assert in_maintenance.call("status")["state"] == "MAINTENANCE"
     assert in_maintenance.call("selftest", run=True)["data"]["name"] == "wrong_state"
     in_maintenance.files.content_id = "fedcba9876543210"
-    after = boot(files=bench.files)
+    after = boot(files=bench.switch_off())
     assert after.call("status")["fault"] is None
 
 

@@ -52,30 +52,32 @@ class Told:
         return log
 
 
-class Values(dict):
-    """Settings: their values, which are those that were saved."""
+class Values:
+    """Settings as a session reads them, all of them saved."""
 
     invalid = False
 
-    def copy(self):
-        return Values(self)
+    def __init__(self):
+        self._values = {
+            "host_timeout_s": 3,
+            "area_s": 90,
+            "remote_start": True,
+            "acknowledged": True,
+            "min_level": 2,
+            "max_level": 5,
+            "session_limit_s": 600,
+            "rest_s": 0,
+            "day_limit_min": 0,
+            "area_limit_min": 0,
+        }
+
+    def __getitem__(self, name):
+        return self._values[name]
+
+    def __setitem__(self, name, value):
+        self._values[name] = value
 
 
-SETTINGS = Values()
-SETTINGS.update(
-    {
-        "host_timeout_s": 3,
-        "area_s": 90,
-        "remote_start": True,
-        "acknowledged": True,
-        "min_level": 2,
-        "max_level": 5,
-        "session_limit_s": 600,
-        "rest_s": 0,
-        "day_limit_min": 0,
-        "area_limit_min": 0,
-    }
-)
 ON = ["motor_started", ("rise_to", 3)]
 OFF = ["halt", "motor_stopped"]
 
@@ -83,7 +85,7 @@ OFF = ["halt", "motor_stopped"]
 def new_session(run_ms=None, origin=sessions.REMOTE):
     """A session alone, and those it talks to; begun at level 3 when run_ms is given."""
     told = Told()
-    settings = SETTINGS.copy()
+    settings = Values()
     session = Session(settings, told, told, told, Dose(settings), Events())
     session.blockers = (told,)
     if run_ms is not None:
