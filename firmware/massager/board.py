@@ -474,7 +474,7 @@ class Files(Flash):
         names += ["massager/" + n for n in self._list("massager") if n.endswith("py")]
         names += ["massager/programs/" + n for n in self._list("massager/programs")]
         digest = hashlib.sha256()
-        block = bytearray(512)
+        block = bytearray(1_024)  # takes about a millisecond, of the ten until the next tick
         for name in names:
             digest.update(name.encode())
             size = 0

@@ -10,7 +10,7 @@ from openknead_sim.analog import MUX_DRIVER, MUX_HANDLE, MUX_MOTOR, MUX_PAD, ntc
 from openknead_sim.observer import level_rate
 
 STALL_DEMAND_OPM = 500  # below it a stall is not judged (docs/faults.md)
-WAKE_S = 0.03  # from the start of a session to the first duty
+WAKE_S = 0.03  # from the arming to the first duty
 TOLD_MS = 110  # events wait for their turn so long
 
 # -- when a failure shows ---------------------------------------------------------------------------------
@@ -18,7 +18,7 @@ TOLD_MS = 110  # events wait for their turn so long
 
 def _stall_is_judged(trial: Trial) -> int | None:
     """From a demand of STALL_DEMAND_OPM on, which is half of the soft start."""
-    judged_us = trial.started_us + round((WAKE_S + trial.point.slew_s * STALL_DEMAND_OPM / 1000) * 1e6)
+    judged_us = trial.armed_us + round((WAKE_S + trial.point.slew_s * STALL_DEMAND_OPM / 1000) * 1e6)
     return max(trial.begun_us, judged_us)
 
 
@@ -49,8 +49,12 @@ def _turns(trial: Trial) -> int | None:
 
 
 def _after(seconds: float) -> Callable[[Trial], int | None]:
-    """So long after the start of the session."""
-    return lambda trial: max(trial.begun_us, trial.started_us + round((WAKE_S + seconds) * 1e6))
+    """This long after the first duty of the session."""
+    return lambda trial: max(trial.begun_us, trial.armed_us + round((WAKE_S + seconds) * 1e6))
+
+
+def _armed(trial: Trial) -> int | None:
+    return trial.armed_us if trial.armed_us >= trial.begun_us else None
 
 
 # -- the rows -----------------------------------------------------------------------------------------------
@@ -107,8 +111,8 @@ CASES = (
     Case("motor unplugged", "motor_unplugged", ("current_sensor", "stall"), 1_000, off_ms=800,
          since=_stall_is_judged),
     Case("driver complains, driven", "driver_fault", ("driver_fault",), 130, off_ms=1, since=_after(0.05)),
-    Case("driver complains, at the start", "driver_fault", ("driver_fault",), 200, off_ms=90, state="idle",
-         then="start"),
+    Case("driver complains, at the start", "driver_fault", ("driver_fault",), 60 + TOLD_MS, off_ms=60,
+         state="idle", then="start", since=_armed),
     Case("tach cut", "tach_cut", ("no_rotation", "stall"), 610, off_ms=500, since=_stall_is_judged),
     Case("tach gives more pulses", "tach_pulses", ("rate_mismatch", "runaway"), 1_410, (2.0, 8.0),
          off_ms=1_300, since=_stall_is_judged),
@@ -184,7 +188,7 @@ CASES = (
     Case("flash full", "flash_full", ("flash_failed",), 300, then="stop"),
     Case("firmware changed, restart", "firmware_file_changed", ("firmware_changed",), 500, state="idle",
          then="restart"),
-    Case("firmware changed, self-test", "firmware_file_changed", ("firmware",), 6_000, state="idle",
+    Case("firmware changed, self-test", "firmware_file_changed", ("firmware",), 4_500, state="idle",
          then="selftest", reports="selftest"),
     Case("settings corrupt", "settings_corrupt", ("settings_invalid",), 500, state="off", then="power",
          reports="refusal"),

@@ -163,10 +163,10 @@ class Trial:
             self.point, case.name, {"slew_s": self.point.slew_s, "session_limit_s": SESSION_S}
         )
         self.board = self.stage.board
-        self.started_us = 0
+        self.armed_us = 0  # when the motor was armed last: a session's begin is on the flash by then
         self.begun_us = 0
         self.off_us = 0  # when the motor was driven last
-        self._driven = False
+        self._driven = self._armed = False
         for pin in (RUN_REQ, MOT_PWM):
             self.board.chip.watch(pin, self._look)
 
@@ -174,6 +174,9 @@ class Trial:
 
     def _look(self, _pin: int) -> None:
         chip = self.board.chip
+        if chip.levels[RUN_REQ] == 1 and not self._armed:
+            self.armed_us = chip.clock_us
+        self._armed = chip.levels[RUN_REQ] == 1
         driven = chip.levels[RUN_REQ] == 1 and chip.mean(MOT_PWM) > 0.0
         if self._driven and not driven:
             self.off_us = chip.clock_us
@@ -319,7 +322,6 @@ class Trial:
         stage.run_s(0)
 
     def _start(self) -> None:
-        self.started_us = self.now_us
         self.stage.rpc("session.start", level=self.point.level, run_s=SESSION_S)
 
     def _then_start(self) -> None:

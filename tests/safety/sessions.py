@@ -24,6 +24,7 @@ LENGTHS_S = ((0.80, 10, 60), (0.15, 60, 300), (0.05, 300, 900))  # share, from, 
 LEAST_CHARGE = 0.16  # 10.6 V; a long session takes 0.15 of it
 FULL_LENGTH_S = 900
 SELFTEST_MS = 10_000  # the one of every ten idle minutes takes 4 s, and refuses a start as long
+ALLOW_S = 3.2  # MODE held so long gives a host its permission back
 BUSY = ("status", "hello", "settings.list", "selftest", "schema")
 
 
@@ -138,6 +139,8 @@ class Person:
                 self.calm.alarms.append(f"no start by button: {stage.rpc('status')['refusals']}")
                 return
         else:
+            if stage.rpc("status")["suspended"]:  # STOP ended the session before
+                self.press("mode", ALLOW_S)
             stage.rpc("session.start", level=rng.randint(1, 11), run_s=run_s)
         end_us = stage.now_us + round(self.run_s * 1e6)
         while stage.now_us < end_us and stage.state != "IDLE":
@@ -169,9 +172,9 @@ class Person:
 
     # -- what people do -------------------------------------------------------------------------------
 
-    def press(self, button: str) -> None:
+    def press(self, button: str, held_s: float | None = None) -> None:
         self.board.hold(button)
-        self.stage.run_s(self.rng.uniform(0.05, 0.4))
+        self.stage.run_s(held_s or self.rng.uniform(0.05, 0.4))
         self.board.release(button)
         self.stage.run_s(0.15)
 
