@@ -40,6 +40,7 @@ def run():
 app.session.blockers = ()  # the self-test's
 app.board.guard()
 app.session.start(1, 60000, 1)
+app._announce()  # the motor waits until its session is on the flash
 before = after = fault = 0  # the table of names has room for them
 gc.collect()
 gc.disable()
