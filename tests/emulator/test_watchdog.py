@@ -234,9 +234,9 @@ def test_after_the_watchdog_a_start_is_refused_until_it_is_cleared(hung):
     assert hung.status["boot"] == "watchdog"
     assert hung.status["fault"]["name"] == "watchdog_reset"
     assert hung.status["state"] == "IDLE"
-    assert hung.refused == ["fault_latched"]
+    assert hung.refused == ["fault_latched", "permission_suspended"]
     assert hung.fault_after_clear is None
-    assert hung.refused_after_clear == []
+    assert hung.refused_after_clear == ["permission_suspended"]
 
 
 def test_journal_says_what_the_hung_app_was_doing(hung):
@@ -383,7 +383,7 @@ def test_crash_in_the_loop_restarts_and_explains_itself(boards):
     assert status["boot"] == "crash"
     assert status["fault"]["name"] == "crashed"
     boards.ready(rig)
-    assert refusals(rig) == ["fault_latched"]
+    assert refusals(rig) == ["fault_latched", "permission_suspended"]
     (boot,) = [record for record in journal(rig) if record.get("cause") == "crash"]
     assert "RuntimeError: injected" in boot["error"]
     assert boot["state"] == "RUNNING"

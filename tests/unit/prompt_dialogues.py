@@ -15,7 +15,7 @@ _RAISED = b"OK\x04" + _TRACEBACK + _LINE_1
 
 # Keys typed at an empty friendly prompt, and the answer, after which it is quiet.
 FRIENDLY = (
-    (b'{"a":1}\n', b'{"a":1}\r\n{\'a\': 1}\r\n>>> '),  # a host's line: run since MicroPython 1.28
+    (b'{"a":1}\n', b"{\"a\":1}\r\n{'a': 1}\r\n>>> "),  # a host's line: run since MicroPython 1.28
     (b"1\r\n\n2\n\r", b"1\r\n1\r\n>>> \r\n>>> 2\r\n2\r\n>>> "),  # CR LF and LF CR are one end
     (b"f(\n\n\x03", b"f(\r\n... \r\n... \r\n>>> "),
     (b"abc\x03", b"abc\r\n>>> "),
