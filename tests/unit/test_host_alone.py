@@ -107,6 +107,17 @@ def tables() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return pages(board, "methods"), pages(board, "settings")
 
 
+def take_back(board: VirtualBoard, changes: dict[str, Any]) -> None:
+    """Set these with a press, once the device asks again: questions that nobody answered make it wait."""
+    try:
+        board.agreed("settings.set", values=changes)
+    except RpcError as e:
+        if e.name != "confirm_later":
+            raise
+        board.run_ms(1_000 * e.data["wait_s"])
+        board.agreed("settings.set", values=changes)
+
+
 def rate_opm(board: VirtualBoard) -> int:
     """What the shaft really does."""
     return round(abs(board.plant.omega_rad_s) * 60 / (2 * math.pi))
@@ -285,7 +296,7 @@ def holds(suspended: bool, requests: Sequence[Request]) -> None:
         elif name not in NO_MATTER:
             assert value == before[name], name
     assert not watch.driven
-    board.agreed("settings.set", values={name: before[name] for name in (*LESS, *MORE, *LIMITS)})
+    take_back(board, {name: before[name] for name in (*LESS, *MORE, *LIMITS)})
     calm(board)
     found, true = use(board)
     assert found == seen

@@ -207,8 +207,8 @@ def test_firmware_that_answers_nothing_is_served_all_the_same(start, tmp_path):
     new_flash({"main.py": b"print('hello, world')"}, path).save()
     board = start("--tcp", "--flash", str(path))
     with opened(board.port) as port:
-        port.write(b"\r")
-        assert port.read_until(b">>> ").endswith(b">>> ")
+        port.write(b"7\r")
+        assert port.read_until(b">>> ").endswith(b"7\r\n>>> ")
     board.process.terminate()
     assert "no reply to status" in board.process.communicate()[1]
 
