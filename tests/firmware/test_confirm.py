@@ -156,7 +156,7 @@ def test_another_request_about_settings_takes_its_place():
 
 def test_a_host_that_asks_without_end_takes_few_presses_of_mode():
     bench = Bench()
-    selected = 0
+    asked = selected = 0
     for second in range(3_600):
         for _ in range(2):
             bench.call("settings.set", values={"isense_mv_per_a": 1_500})
@@ -165,9 +165,11 @@ def test_a_host_that_asks_without_end_takes_few_presses_of_mode():
             before = bench.app.selected
             bench.press(MODE)
             selected += bench.app.selected != before
+            asked += outcomes(bench).count("asked")
+            bench.board.console.sent = bytearray()  # a Pico's heap does not hold all of an hour
     assert bench.app.settings["isense_mv_per_a"] == 1_120
     assert selected == 60
-    assert outcomes(bench).count("asked") < 15
+    assert 5 < asked < 15
 
 
 def test_the_time_until_the_next_question_doubles_and_a_yes_ends_it():
@@ -243,7 +245,7 @@ def test_a_session_and_a_fault_call_it_off():
 def test_it_does_not_survive_a_restart():
     bench, before = asked()
     bench.call("settings.save")
-    again = Bench(bench.files, remote=False)
+    again = Bench(bench.switch_off(), remote=False)
     again.press(MODE)
     assert again.app.settings.values == before
     assert outcomes(again) == []
@@ -270,7 +272,7 @@ def test_the_other_direction_needs_nobody():
 def test_not_in_maintenance():
     bench = Bench()
     bench.call("maintenance")
-    again = Bench(bench.files)
+    again = Bench(bench.switch_off())
     assert again.call("settings.set", values=WEAKER)["data"]["name"] == "wrong_state"
 
 

@@ -233,7 +233,7 @@ def test_a_crash_that_flash_does_not_take_is_latched_over_the_reset():
     assert bench.board.resets == 1
     board = BenchBoard()
     board.word = bench.board.word
-    assert "crashed" in Bench(bench.files, board=board).call("status")["latched"]
+    assert "crashed" in Bench(bench.switch_off(), board=board).call("status")["latched"]
 
 
 def test_records_that_are_not_of_this_journal_are_passed_over():
@@ -273,7 +273,7 @@ def test_unknown_settings_are_kept_as_far_as_they_are_settings():
     bench = device({"settings.a": data})
     assert "deep" not in bench.app.settings.unknown
     assert bench.call("settings.save")["sequence"] == 2
-    again = device(bench.files.content)
+    again = device(bench.switch_off().content)
     assert again.app.settings["area_s"] == 60 and again.app.files.skipped == []
     many = {"s%d" % i: i for i in range(50)}
     assert len(device({"settings.a": build_record(1, many)}).app.settings.unknown) == 32

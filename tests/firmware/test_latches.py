@@ -351,7 +351,7 @@ def test_faults_may_be_added_up_to_code_60():
         assert not safety.clear()
         for code in added:
             safety.report(code, False)
-        bench = Bench(bench.files)
+        bench = Bench(bench.switch_off())
         safety = bench.app.safety
         assert safety.latched() == [code for code in added if code % 2]
         for code in safety.latched():

@@ -100,7 +100,7 @@ def test_a_rest_survives_a_power_cycle_and_ends_by_the_clock():
     bench = device(rest_s=900, session_limit_s=300, clock=NOON_S)
     bench.call("settings.save")
     use(bench, 300)
-    bench = device(bench.files, rest_s=900)
+    bench = device(bench.switch_off(), rest_s=900)
     assert 895 < bench.call("dose.get")["rest_left_s"] <= 900
     set_clock(bench, NOON_S + 300 + 400)
     assert abs(bench.call("dose.get")["rest_left_s"] - 500) <= 2
@@ -123,7 +123,7 @@ def test_a_pulled_plug_charges_the_session_as_planned():
     bench = device(clock=NOON_S)
     bench.call("session.start", level=2, run_s=300, area="calf")
     bench.run_ms(200_000)
-    bench = device(bench.files)
+    bench = device(bench.switch_off())
     dose = bench.call("dose.get")
     assert dose["areas"] == {"calf": [300, 300 * 1270 // 60, 1]}
     assert dose["charged"] == {"as_planned": 300} and dose["day"] == NOON_S // DAY_S
@@ -144,7 +144,8 @@ def test_a_reset_charges_the_session_to_within_ten_seconds():
     bench.run_ms(60_000)
     bench.call("session.resume")
     bench.run_ms(50_000)
-    bench = device(bench.files, counted_ms=bench.board.motor_ms)
+    counted_ms = bench.board.motor_ms
+    bench = device(bench.switch_off(), counted_ms=counted_ms)
     dose = bench.call("dose.get")
     assert 140 < dose["total_s"] <= 150 and list(dose["charged"]) == ["within_10_s"]
     assert last_session(bench)["charged"] == "within_10_s"
@@ -160,7 +161,7 @@ def test_a_program_that_is_cut_short_charges_its_areas_in_turn():
         bench = device()
         bench.app.session.start_program(Program("loop", LOOP), 1, sessions.REMOTE)
         bench.run_ms(5_000)
-        found = device(bench.files, counted_ms=counted_ms).call("dose.get")["areas"]
+        found = device(bench.switch_off(), counted_ms=counted_ms).call("dose.get")["areas"]
         assert {label: found[label][0] for label in found} == areas
 
 
@@ -176,10 +177,10 @@ def test_a_session_that_goes_back_is_charged_with_what_it_did_and_what_was_to_co
     counted_ms = bench.board.motor_ms
     assert 34_000 < counted_ms < 35_100
     pulled = dict(bench.files.content)
-    planned = device(bench.files).call("dose.get")["areas"]
+    planned = device(bench.switch_off()).call("dose.get")["areas"]
     assert 89 <= planned["calf"][0] <= 90 and planned["foot"][0] == 10
     bench.files.content = pulled
-    counted = device(bench.files, counted_ms=counted_ms).call("dose.get")["areas"]
+    counted = device(bench.switch_off(), counted_ms=counted_ms).call("dose.get")["areas"]
     assert counted["calf"][0] == counted_ms // 1000 and "foot" not in counted
 
 
@@ -191,7 +192,7 @@ def test_a_session_that_goes_back_and_ends_at_once_is_charged_once():
     bench.call("session.stop")
     bench.run_ms(200)
     counted = total(bench)
-    assert counted == 30 and total(device(bench.files)) == counted
+    assert counted == 30 and total(device(bench.switch_off())) == counted
 
 
 def test_an_interrupted_session_is_charged_once_however_often_the_device_starts():
@@ -199,7 +200,7 @@ def test_an_interrupted_session_is_charged_once_however_often_the_device_starts(
     bench.call("session.start", level=1, run_s=300, area="calf")
     bench.run_ms(10_000)
     for _ in range(3):
-        bench = device(bench.files)
+        bench = device(bench.switch_off())
         assert total(bench) == 300
     reasons = [r.get("reason") for r in bench.call("journal.read")["records"]]
     assert reasons.count("interrupted") == 1
@@ -216,7 +217,7 @@ def test_a_session_whose_record_is_in_the_journal_is_charged_by_that():
     for name in ("memory.a", "memory.b"):
         bench.files.content.pop(name, None)
     bench.files.content.update(before)  # the power failed between the two writes
-    bench = device(bench.files)
+    bench = device(bench.switch_off())
     dose = bench.call("dose.get")
     assert total(bench) == counted and list(dose["charged"]) == ["counted"]
     assert len([r for r in bench.call("journal.read")["records"] if r["kind"] == "session"]) == 1
@@ -226,11 +227,12 @@ def test_a_session_that_ends_leaves_nothing_to_charge():
     bench = device()
     use(bench, 20)
     counted = total(bench)
-    assert total(device(bench.files)) == counted == 20
+    bench = device(bench.switch_off())
+    assert total(bench) == counted == 20
     bench.press(buttons.PLUS, 30)
     bench.call("session.stop")  # before the motor ran
     bench.run_ms(100)
-    assert total(device(bench.files)) == counted
+    assert total(device(bench.switch_off())) == counted
 
 
 def test_a_timer_writes_nothing_and_charges_nothing():
@@ -239,7 +241,7 @@ def test_a_timer_writes_nothing_and_charges_nothing():
     timer = Program("t", [("x", 600, "off", 0, 0, 0, "", "none")])
     assert not bench.app.session.start_program(timer, 0, sessions.BUTTON)
     bench.run_ms(5_000)
-    assert bench.files.content == before and total(device(bench.files)) == 0
+    assert bench.files.content == before and total(device(bench.switch_off())) == 0
 
 
 def test_the_write_before_the_motor_takes_nothing_from_the_session_or_the_uptime():
@@ -301,7 +303,7 @@ def test_a_write_that_fails_ends_the_start_with_flash_failed():
     assert (status["reason"], status["fault"]["name"]) == ("fault", "flash_failed")
     bench.files.error = None
     bench.run_ms(2_000)
-    assert total(bench) == total(device(bench.files)) == 0
+    assert total(bench) == total(device(bench.switch_off())) == 0
 
 
 # -- the day ----------------------------------------------------------------------------------------
@@ -310,9 +312,9 @@ def test_a_write_that_fails_ends_the_start_with_flash_failed():
 def test_undated_use_survives_power_cycles_and_counts_to_the_day_that_a_clock_tells():
     bench = device(clock=MIDNIGHT_S + 3_600)
     use(bench, 20)
-    bench = device(bench.files)
+    bench = device(bench.switch_off())
     use(bench, 60)
-    bench = device(bench.files)
+    bench = device(bench.switch_off())
     assert total(bench) == 80
     set_clock(bench, MIDNIGHT_S + DAY_S + 64_800)
     assert total(bench) == 60
@@ -333,7 +335,7 @@ def test_undated_use_of_before_midnight_is_no_use_of_today():
 def test_three_undated_days_are_not_one():
     bench = device(clock=NOON_S)
     use(bench, 5)
-    bench = device(bench.files)
+    bench = device(bench.switch_off())
     for _ in range(3):
         use(bench, 100)
         assert total(bench) in (100, 105)
@@ -348,7 +350,7 @@ def test_undated_hours_of_uptime_add_up_over_power_cycles():
     use(bench, 60)
     for _ in range(12):
         pass_hours(bench, 2)
-        bench = device(bench.files)
+        bench = device(bench.switch_off())
     assert total(bench) == 0
 
 
@@ -358,7 +360,7 @@ def test_a_date_that_goes_back_keeps_what_was_done_within_24_hours():
     for offset_min in (-480, 0, -480, 840, 0):  # two hosts; on the way back a power cycle
         set_clock(bench, MIDNIGHT_S + 7_300, offset_min)
         assert total(bench) == 60
-        bench = device(bench.files)
+        bench = device(bench.switch_off())
         assert total(bench) == 60
     pass_hours(bench, 21)
     set_clock(bench, MIDNIGHT_S + 7_200 + 23 * 3_600, -480)
@@ -383,7 +385,7 @@ def test_a_later_date_begins_a_new_day_and_a_wrong_one_is_forgiven():
 def test_a_wrong_clock_in_the_past_that_is_put_right_loses_nothing():
     bench = device()
     use(bench, 60)
-    bench = device(bench.files)
+    bench = device(bench.switch_off())
     set_clock(bench, NOON_S + 400 * DAY_S)
     set_clock(bench, NOON_S - 200 * DAY_S)
     assert total(bench) == 60
@@ -397,7 +399,7 @@ def test_a_wrong_clock_in_the_past_that_is_put_right_ends_no_rest():
     bench = device(rest_s=900, session_limit_s=300)
     bench.call("settings.save")
     use(bench, 300)
-    bench = device(bench.files, rest_s=900)
+    bench = device(bench.switch_off(), rest_s=900)
     for unix_s in (NOON_S - DAY_S, NOON_S):
         set_clock(bench, unix_s)
         assert bench.call("dose.get")["rest_left_s"] > 890
@@ -409,7 +411,7 @@ def test_a_wrong_date_in_the_future_is_over_24_hours_after_it_was_corrected():
     set_clock(bench, NOON_S)
     assert total(bench) == 60
     for hours, seconds in ((1, 60), (23, 60), (25, 0), (24 * 30, 0)):
-        bench = device(bench.files)  # hours pass without power
+        bench = device(bench.switch_off())  # hours pass without power
         set_clock(bench, NOON_S + hours * 3_600)
         assert total(bench) == seconds, hours
 
@@ -433,7 +435,7 @@ def test_a_host_without_an_offset_keeps_the_zone():
         set_clock(bench, MIDNIGHT_S + 79_600)
         assert (total(bench), bench.call("dose.get")["day"]) == (60, day)
         assert bench.call("hello")["utc_offset_min"] == 600
-        bench = device(bench.files)
+        bench = device(bench.switch_off())
 
 
 def test_summer_time_loses_and_creates_nothing():
@@ -456,7 +458,7 @@ def test_a_session_across_midnight_counts_to_the_day_on_which_it_ends():
     bench = device(clock=MIDNIGHT_S - 30)
     bench.call("session.start", level=1, run_s=60)
     bench.run_ms(10_000)
-    bench = device(bench.files, clock=MIDNIGHT_S + 60)
+    bench = device(bench.switch_off(), clock=MIDNIGHT_S + 60)
     assert total(bench) == 60
 
 

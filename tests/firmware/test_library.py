@@ -77,7 +77,7 @@ def test_a_program_that_was_sent_comes_back_to_the_byte():
     assert fetch(bench, "mine") == data
     assert stages_of(bench, "mine") == STAGES
     assert [row["name"] for row in listed(bench)] == list(BUILT_IN) + ["mine"]
-    again = Bench(bench.files)
+    again = Bench(bench.switch_off())
     assert fetch(again, "mine") == data
 
 
@@ -188,7 +188,7 @@ def test_a_damaged_file_is_listed_as_such_and_starts_nothing():
     bench = Bench()
     send(bench, "mine", document())
     bench.files.content["programs/mine"] = document()[:-3]
-    bench = Bench(bench.files)
+    bench = Bench(bench.switch_off())
     assert listed(bench)[-1]["problem"] == {"stage": None, "field": "file", "why": "damaged"}
     started = bench.call("session.start", program="mine", run_s=60)
     assert error_of(started) == "program_invalid" and started["data"]["field"] == "file"
@@ -261,11 +261,12 @@ def test_the_selected_program_goes_when_its_file_goes():
     send(bench, "mine", document())
     bench.call("program.select", name="mine")
     bench.run_ms(5_000)
-    assert Bench(bench.files).app.selected == "mine"
+    bench = Bench(bench.switch_off())
+    assert bench.app.selected == "mine"
     bench.call("program.remove", name="mine")
     assert bench.app.selected == PLAIN and bench.app.session.selected is None
     bench.run_ms(5_000)
-    assert Bench(bench.files).app.selected == PLAIN
+    assert Bench(bench.switch_off()).app.selected == PLAIN
 
 
 def test_a_new_program_does_not_change_what_is_selected():

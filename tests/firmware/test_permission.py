@@ -140,7 +140,7 @@ def test_a_damaged_record_suspends_it():
         for name in list(bench.files.content):
             if name.startswith("permission"):
                 bench.files.content[name] = damage
-        assert refused(Bench(bench.files, remote=False)) == ["permission_suspended"]
+        assert refused(Bench(bench.switch_off(), remote=False)) == ["permission_suspended"]
 
 
 def test_it_is_taken_back_at_once_whatever_the_flash_does():
@@ -170,7 +170,7 @@ def damaged():
     bench.app.save_settings()
     for name in ("settings.a", "settings.b"):
         bench.files.content[name] = b"damaged"
-    return Bench(bench.files, remote=False)
+    return Bench(bench.switch_off(), remote=False)
 
 
 def test_mode_held_never_writes_over_damaged_settings():
@@ -319,7 +319,7 @@ def test_a_host_cannot_restart_a_device_that_could_not_keep_the_suspension():
         assert bench.call(method) == {"rebooting": True}
         bench.run_ms(1_000)
         assert bench.board.resets == 1
-        assert not Bench(files=bench.files).app.permission.in_force()
+        assert not Bench(files=bench.switch_off()).app.permission.in_force()
 
 
 def test_stop_pressed_while_a_restart_is_due_outlasts_it_or_calls_it_off():

@@ -254,13 +254,14 @@ def test_maintenance_and_reboot_need_an_idle_motor_and_reset_after_the_reply():
     assert bench.call("maintenance") == {"rebooting": True}
     bench.run_ms(500)
     assert bench.board.resets == 1
-    again = Bench(bench.files)
-    assert again.call("status")["state"] == "MAINTENANCE"
-    error = again.call("session.start", level=1, run_s=60)
+    bench = Bench(bench.switch_off())
+    assert bench.call("status")["state"] == "MAINTENANCE"
+    error = bench.call("session.start", level=1, run_s=60)
     assert [refusal["name"] for refusal in error["data"]["refusals"]] == ["maintenance"]
-    assert Bench(bench.files).call("status")["state"] == "IDLE"
-    again.files.error = 28
-    assert again.call("maintenance")["data"]["name"] == "flash_full"
+    bench = Bench(bench.switch_off())
+    assert bench.call("status")["state"] == "IDLE"
+    bench.files.error = 28
+    assert bench.call("maintenance")["data"]["name"] == "flash_full"
 
 
 def test_saving_waits_for_the_motor_and_reports_a_full_flash():

@@ -95,7 +95,7 @@ def test_settings_that_were_rejected_block_the_start_until_saved():
     _, values = parse(record)
     values["max_level"] = 99
     bench.files.content["settings.a"] = build(7, values)
-    bench = Bench(bench.files)
+    bench = Bench(bench.switch_off())
     error = bench.call("session.start", level=1, run_s=60)
     assert error["data"]["refusals"][0]["name"] == "settings_invalid"
     bench.call("settings.save")
