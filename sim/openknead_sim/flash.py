@@ -26,6 +26,8 @@ PROG_US = 700  # one page of 256 bytes
 
 Torn = Literal["none", "half", "all"]
 
+# MicroPython takes an error in the middle of a folder for one more entry, each time it asks for the next.
+_NAMELESS = lfs.LFSStat(type=2, size=0, name="")
 # littlefs-python's own "a" does not create a file; MicroPython's does.
 _APPEND = lfs.LFSFileFlag(0x2 | 0x100 | 0x800)  # wronly, creat, append
 
@@ -222,31 +224,32 @@ class Flash:
         """(name, type, inode 0, size) of each entry; type 0x4000 = folder, 0x8000 = file.
 
         Names are bytes if the path is, but for b"/": MicroPython hands that on as text. As text, a name that
-        is not UTF-8 is a UnicodeError.
+        is not UTF-8 is a UnicodeError. Endless, as on the Pico, where a folder is damaged in such a way.
         """
         as_bytes = isinstance(path, bytes) and path != b"/"
         full = self.resolve(path if isinstance(path, str) else path.decode())
-        found = []
+        fs = self._fs.fs
         with self.operation:
-            folder = lfs.dir_open(self._fs.fs, full, "utf-8")
-            try:
-                while entry := lfs.dir_read(self._fs.fs, folder, "latin-1"):
-                    if entry.name not in (".", ".."):
-                        found.append(entry)
-            finally:
-                lfs.dir_close(self._fs.fs, folder)
-        return iter(
-            [
-                (
-                    name if as_bytes else name.decode(),
-                    0x4000 if e.type == 2 else 0x8000,
-                    0,
-                    e.size,
-                )
-                for e in found
-                for name in (e.name.encode("latin-1"),)
-            ]
-        )
+            folder = lfs.dir_open(fs, full, "utf-8")
+        return self._entries(fs, folder, as_bytes)
+
+    def _entries(self, fs: Any, folder: Any, as_bytes: bool) -> Iterator[tuple[str | bytes, int, int, int]]:
+        try:
+            while True:
+                with self.operation:
+                    try:
+                        entry = lfs.dir_read(fs, folder, "latin-1")
+                    except LittleFSError:
+                        entry = _NAMELESS
+                if entry is None:
+                    return
+                if entry.name in (".", ".."):
+                    continue
+                name = entry.name.encode("latin-1")
+                kind = 0x4000 if entry.type == 2 else 0x8000
+                yield name if as_bytes else name.decode(), kind, 0, entry.size
+        finally:
+            lfs.dir_close(fs, folder)
 
     def stat(self, path: str) -> tuple[int, ...]:
         """Ten numbers as os.stat; only type and size mean something."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from itertools import islice
 from pathlib import Path
 
 from openknead.flash import build
@@ -11,6 +12,8 @@ from openknead.flash.build import firmware_folder
 from .flash import Flash
 
 __all__ = ("firmware_files", "firmware_folder", "new_flash")
+
+ENTRIES_MAX = 1_000  # of a folder that are looked at: a damaged one may have no end
 
 
 def firmware_files() -> dict[str, bytes]:
@@ -23,7 +26,8 @@ def installed_files(flash: Flash) -> dict[str, bytes]:
     found = {}
     for folder in ("", "massager/", "massager/programs/"):
         try:
-            names = [name for name, kind, *_ in flash.ilistdir("/" + folder) if kind == 0x8000]
+            entries = islice(flash.ilistdir("/" + folder), ENTRIES_MAX)
+            names = [name for name, kind, *_ in entries if kind == 0x8000]
         except OSError:  # no such folder
             continue
         for name in names if folder else {"boot.py", "main.py"}.intersection(names):

@@ -33,6 +33,7 @@ FIRMWARE_TESTS = ROOT / "tests" / "firmware"
 KEPT = ROOT / "build" / "fuzz"
 COUNT = 20_000
 CHUNK = 50  # seeds of one process: a board left in its endless loop is never freed
+HANG_S = 120  # a trial takes one, on a busy machine ten
 START_MS = 1_500
 RUN_REQ, MOT_PWM = 3, 16
 HUGE_BYTES = 200_000
@@ -300,17 +301,21 @@ def run(seeds: range, say: Callable[[str], object] = print) -> tuple[Counter[str
         process = get_context("fork").Process(target=_work, args=(chunk, theirs))
         process.start()
         theirs.close()
+        hangs = False
         with suppress(EOFError):
-            while True:
+            while not (hangs := not ours.poll(HANG_S)):
                 seed, outcome, right = ours.recv()
                 at = seed + 1
                 found[outcome if right else "WRONG"] += 1
                 if not right:
                     _keep(seed, outcome, failed, say)
+        if hangs:
+            process.kill()
         process.join()
         if process.exitcode:  # an assertion of littlefs, say
             found["WRONG"] += 1
-            _keep(at, f"the process ended with {process.exitcode}", failed, say)
+            outcome = f"no end within {HANG_S} s" if hangs else f"the process ended with {process.exitcode}"
+            _keep(at, outcome, failed, say)
             at += 1
         if at % 1_000 < CHUNK:
             say(f"  {at - seeds.start}/{len(seeds)}, {time.monotonic() - began:.0f} s: {dict(found)}")

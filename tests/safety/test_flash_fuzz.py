@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import fuzz
@@ -40,13 +42,21 @@ def test_a_firmware_that_ends_is_found_and_its_image_kept(
     assert (tmp_path / "seed-5.img").read_bytes() == flash.image
 
 
-def test_a_process_that_dies_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("end", "outcome"), [(lambda: os._exit(9), "ended with 9"), (lambda: time.sleep(60), "no end within 1 s")]
+)
+def test_a_process_that_dies_or_hangs_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: Callable[[], None], outcome: str
+) -> None:
     def play(seed: int) -> tuple[str, bool]:
         if seed == 7:
-            os._exit(9)
+            end()
         return fuzz.INTACT, True
 
     monkeypatch.setattr(fuzz, "KEPT", tmp_path)
+    monkeypatch.setattr(fuzz, "HANG_S", 1)
     monkeypatch.setattr(fuzz, "play", play)
-    found, failed = fuzz.run(range(5, 9), [].append)
+    said: list[str] = []
+    found, failed = fuzz.run(range(5, 9), said.append)
     assert failed == [7] and found == {fuzz.INTACT: 3, "WRONG": 1}
+    assert outcome in said[0]

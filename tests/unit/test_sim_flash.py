@@ -4,12 +4,14 @@ import errno
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from multiprocessing import get_context
 
 import pytest
 from littlefs import lfs
+from littlefs.errors import LittleFSError
 from openknead_sim.flash import BLOCK_BYTES, BLOCKS, Flash, PowerCut
-from openknead_sim.packaged import firmware_files, new_flash
+from openknead_sim.packaged import firmware_files, installed_files, new_flash
 
 
 def number_of(call: Callable[[], object]) -> int:
@@ -277,3 +279,16 @@ def test_names_in_the_root_are_text_whatever_the_path_is_as_in_micropython():
     flash = new_flash()
     assert "main.py" in [entry[0] for entry in flash.ilistdir(b"/")]
     assert b"main.py" in [entry[0] for entry in flash.ilistdir(b"/.")]
+
+
+def test_a_folder_that_cannot_be_read_to_its_end_has_none_as_in_micropython(monkeypatch):
+    flash = new_flash()
+
+    def read(*_):
+        raise LittleFSError(-84)
+
+    entries = flash.ilistdir(b"/massager")
+    assert next(entries)[0] == b"__init__.py"
+    monkeypatch.setattr(lfs, "dir_read", read)
+    assert list(islice(entries, 500)) == [(b"", 0x4000, 0, 0)] * 500
+    assert installed_files(flash) == {}
