@@ -67,6 +67,16 @@ class Flash:
             room -= 1
             yield entry
 
+    def is_folder(self, folder, name):
+        """Whether that entry of a folder is a folder itself."""
+        try:
+            for entry, is_folder in self.entries(folder):
+                if entry == name:
+                    return is_folder
+        except (OSError, ValueError):
+            pass  # as `names`, which notes it
+        return False
+
     def names(self, folder, belongs=bool):
         """Sorted names of the files that belong in a folder; none when there is no such folder.
 

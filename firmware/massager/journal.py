@@ -1,8 +1,8 @@
 """Journal: the device's black box, records that are only ever added, on flash.
 
-A record is one line, `<crc32 in 8 hex digits> <JSON>`; its number `n` grows by one from record to record. The
-lines stand in segments of about SEGMENT_BYTES, named after the number of their first record; when there are
-SEGMENTS of them the oldest goes. After a power cut the tail of the newest may be torn: it stays where it is,
+A record is one line, `<crc32 in 8 hex digits> <JSON>`; its number `n` grows by one from record to record, by
+more only where a stray folder has the name of the next segment. Lines are kept in segments of about
+SEGMENT_BYTES, named after the number of their first record; when there are SEGMENTS of them the oldest goes. After a power cut the tail of the newest may be torn: it stays where it is,
 and the next record begins a new segment. Starting only reads: flash that refuses writes must not prevent it.
 What isn't a record of this journal is skipped.
 """
@@ -42,10 +42,13 @@ class Journal:
         """
         record = {"n": self.last + 1, "kind": kind, "boot": self.boot, "up_ms": up_ms, "unix_s": unix_s}
         record.update(values)
-        line = build(json.dumps(record, separators=(",", ":")))
+        line = _line(record)
         try:
             if self._segment is None or self._size + len(line) > SEGMENT_BYTES:
                 self._make_room()
+                if record["n"] != self.last + 1:
+                    record["n"] = self.last + 1
+                    line = _line(record)
                 self._segment = _path("%08d" % (self.last + 1))
                 self._size = 0
             self._files.append(self._segment, line)
@@ -90,12 +93,17 @@ class Journal:
         return names[at:]
 
     def _make_room(self):
-        """Remove what a cut left of a segment that had just been begun, and the oldest when it is time."""
+        """Remove what a cut left of a segment that had just been begun, and the oldest when it is time.
+
+        The next number is one that no stray folder has for its name.
+        """
         names = self._names()
         while names and int(names[-1]) > self.last:
             self._files.remove(_path(names.pop()))
         while len(names) >= SEGMENTS:
             self._files.remove(_path(names.pop(0)))
+        while self._files.is_folder(FOLDER, "%08d" % (self.last + 1)):
+            self.last += 1
 
     def _find_end(self):
         """Find the newest record and return it as a dict, None without any.
@@ -137,6 +145,10 @@ def _path(name):
 
 def _is_segment(name):
     return len(name) == NAME_DIGITS and all("0" <= digit <= "9" for digit in name)
+
+
+def _line(record):
+    return build(json.dumps(record, separators=(",", ":")))
 
 
 def build(text):

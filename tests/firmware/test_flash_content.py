@@ -96,6 +96,15 @@ def test_a_file_for_the_journals_folder_is_a_flash_that_fails():
     assert bench.call("status")["fault"]["name"] == "flash_failed"
 
 
+def test_a_folder_with_the_name_of_the_next_segment_does_not_end_the_journal():
+    bench = device({"journal/00000001/x": b"", "journal/00000002/": b""})
+    assert bench.call("status")["fault"] is None
+    assert [record["n"] for record in records(bench, "boot")] == [3]
+    bench = device(bench.files.content)
+    assert [record["n"] for record in records(bench, "boot")][0] == 3
+    assert len(records(bench, "boot")) == 2
+
+
 def test_what_cannot_be_read_counts_as_damaged_and_not_as_missing():
     bench = device({"content": 5, "crash": 84, "settings.a": 5})
     status = bench.call("status")
