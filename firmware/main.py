@@ -11,7 +11,7 @@ from boot import safe
 from micropython import alloc_emergency_exception_buf
 
 safe()
-alloc_emergency_exception_buf(256)  # what an error in the tick, where the heap is locked, is told with
+alloc_emergency_exception_buf(256)  # for an error in the tick, where the heap is locked
 app = None
 gc.threshold(40_000)  # sources are compiled here: garbage between what stays would leave no room for the last
 try:

@@ -1,6 +1,6 @@
 """App: builds the device and runs its loop, 100 times a second.
 
-The order within a tick stands in `_tick`, once: sense, safety, panel and session, drive, show. It allocates
+The order within a tick is defined in `_tick`: sense, safety, panel and session, drive, show. It allocates
 nothing. Talking uses the time that is left before the next tick.
 """
 
@@ -36,10 +36,10 @@ RESET_MAX_TICKS = const(100)  # … which a host that does not read it does not 
 WAKE_TICKS = const(2)  # the interlock takes 6 ms at most to rise, the driver 1 ms to wake
 LONG_TICK_MS = const(1_000)  # more says nothing about how long a button was held
 HEAP_MIN = faults.row(faults.HEAP_LOW)[faults.FAULT]
-SELFTEST_MS = const(5_000)  # the record of the start waits so long for it
+SELFTEST_MS = const(5_000)  # the record of the start waits this long for it
 RETRY_MS = const(1_000)  # after a write to flash that failed
 TELL_MS = const(20)  # between the record of the latches and the journal's: the host hears of the fault
-SETTLED_MS = const(3_000)  # a selection that stands for so long is kept
+SETTLED_MS = const(3_000)  # a selection that stands for this long is kept
 MAINTENANCE_FILE = "maintenance"
 _LASTING_LIMITERS = (
     faults.LIMIT_HEAT | faults.LIMIT_BATTERY
@@ -150,7 +150,7 @@ class App:
                 self.select(PLAIN)
 
     def turn(self, name):
-        """As `select`, by somebody: told, and kept once it stands for a while."""
+        """As `select`, by the user or a host: with an event, and kept once it has stood for a while."""
         self.select(name)
         self.events.put(events.SELECT, self.panel.selected - 1)
         self._selected_ms = SETTLED_MS

@@ -76,7 +76,7 @@ GPIO_OUT_CLR = const(0xD0000018)
 WATCHDOG_CTRL = const(0x40058000)
 WATCHDOG_ENABLE = const(1 << 30)
 WATCHDOG_REASON = const(0x40058008)
-RAN_OUT = const(1)  # bit of the reason: the timer ran out, nobody asked for the reset
+RAN_OUT = const(1)  # bit of the reason: the timer ran out; the reset was not asked for
 # Scratch registers survive every reset but power-on, which leaves zeros.
 MARK = const(0x4005800C)
 UPTIME = const(0x40058010)

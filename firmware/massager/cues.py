@@ -1,4 +1,4 @@
-"""Cues: what the hand, ear and eye are told, from one table; and the player that gives them.
+"""Cues: the signals for hand, ear and eye, from one table; and the player that gives them.
 
 A cue is a row of beeps, a light that flashes along, and, while the motor runs, a dip in its rate that the
 hand feels. Without the buzzer the light and the dip remain.
@@ -51,7 +51,7 @@ CUES = (
         ((2500, 100, 50), (1500, 100, 0)),
         BLUE,
     ),
-    (STAGE, "stage", "The program goes on to its next stage.", 300, ((1500, 80, 80), (2500, 80, 0)), BLUE),
+    (STAGE, "stage", "The next stage of the program begins.", 300, ((1500, 80, 80), (2500, 80, 0)), BLUE),
     (
         LIMIT,
         "limit",
@@ -63,7 +63,7 @@ CUES = (
     (
         CONFIRM,
         "confirm",
-        "A host wants to change what a protection measures by: MODE agrees, any other button refuses.",
+        "A host asks for a change that needs a press: MODE agrees, any other button refuses.",
         0,
         ((2500, 80, 80), (1500, 80, 80), (2500, 80, 0)),
         CYAN,

@@ -1,7 +1,7 @@
 """Faults and limiters: the one table that detection, messages and documentation share.
 
-A limiter holds back and goes on; a fault stops the motor and latches until it is cleared by an explicit
-act. Numbers marked "setting" come from the settings table; the rest are constants of the design.
+A limiter holds the motor back and lets it run; a fault stops the motor and latches until it is cleared by an
+explicit act. Numbers marked "setting" come from the settings table; the rest are constants of the design.
 """
 
 from micropython import const
@@ -91,7 +91,7 @@ FAULTS: tuple = (
     (
         STALL, "stall", "rate below a third of the demand",
         "opm", None, None, 0, 200, CUT,
-        "Free the pad, then clear. If it turns freely, check motor plug and tach.",
+        "Free the pad, then clear it. If it turns freely, check the motor's plug and the tach.",
         _STOPPED,
         "Heat budget: 20 W at the driver's limit, cut in 0.5 s.",
         "",
@@ -163,7 +163,7 @@ FAULTS: tuple = (
     (
         TICK_OVERRUN, "tick_overrun", "control tick period with the motor on",
         "ms", None, 50, 0, 0, CUT,
-        "Clear and go on; if it comes back, report it with the firmware version.",
+        "Clear it; if it returns, report it with the firmware version.",
         _STOPPED,
         "Five ticks; half of the interlock's 100 ms.",
         "",
@@ -171,7 +171,7 @@ FAULTS: tuple = (
     (
         RUNAWAY, "runaway", "rate beyond one and a half times the demand",
         "opm", None, 500, 0, 150, CUT,
-        "Do not use the device: driver or drive fails. Check the driver, motor_ke_uvs and the tach.",
+        "Do not use the device: its driver or drive has failed. Check the driver, motor_ke_uvs and the tach.",
         _STOPPED,
         "Largest overshoot simulated with a hand lifted off: 45 % for 0.1 s.",
         _RUNNING,
@@ -181,7 +181,7 @@ FAULTS: tuple = (
         "opm", None, None, 0, 200, CUT,
         "Check the tach's wire and magnet, and the coupling of the pad.",
         _STOPPED,
-        "As stall; told apart below 1000 mA by the back-EMF.",
+        "As stall; below 1000 mA the back-EMF distinguishes the two.",
         _RUNNING,
     ),
     (
@@ -195,7 +195,7 @@ FAULTS: tuple = (
     (
         DRIVER_FAULT, "driver_fault", "fault line of the motor driver",
         "", None, None, 0, 0, CUT,
-        "Look for a short at the motor or an overheated driver; then clear.",
+        "Look for a short at the motor or an overheated driver, then clear it.",
         _STOPPED,
         "The driver retries by itself; the firmware must not.",
         _RUNNING,
@@ -227,7 +227,7 @@ FAULTS: tuple = (
     (
         INTERLOCK_TRIPPED, "interlock_tripped", "RUN_REQ low although armed and fed",
         "", None, None, 0, 30, CUT,
-        "Clear and go on; if it comes back, check the wires of RUN_REQ and STOP.",
+        "Clear it; if it returns, check the wires of RUN_REQ and STOP.",
         _STOPPED,
         "Two ticks and what arming takes.",
         _UNEXPLAINED,
@@ -243,7 +243,7 @@ FAULTS: tuple = (
     (
         CLOCK_JUMP, "clock_jump", "time between two ticks, backwards or beyond",
         "ms", None, 900, 0, 0, CUT,
-        "Clear and go on; if it comes back, the board is defective.",
+        "Clear it; if it returns, the board is defective.",
         _STOPPED,
         "The watchdog would have ended a real wait of 1 s.",
         _UNEXPLAINED,
@@ -251,7 +251,7 @@ FAULTS: tuple = (
     (
         SESSION_OVERRUN, "session_overrun", "motor time within a session",
         "s", None, 901, 0, 0, CUT,
-        "Clear; report it with the firmware version: the session's own clock failed.",
+        "The session's own clock failed. Report it with the firmware version, then clear it.",
         _STOPPED,
         "15 min and 1 s; the interlock follows at 15 min and 5 s.",
         _UNEXPLAINED,
@@ -259,7 +259,7 @@ FAULTS: tuple = (
     (
         HEAP_LOW, "heap_low", "free memory after a collection",
         "B", None, 12000, 0, 0, RAMP,
-        "Reboot; if it comes back, report it with the firmware version.",
+        "Reboot; if it returns, report it with the firmware version.",
         _GONE,
         "A request takes 6 kB at most.",
         "",
@@ -267,7 +267,7 @@ FAULTS: tuple = (
     (
         FLASH_FAILED, "flash_failed", "writing the journal",
         "", None, None, 0, 0, CUT,
-        "Delete files that are not needed; if it comes back, the flash is worn out.",
+        "Delete files that are not needed; if it returns, the flash is worn out.",
         _ONCE,
         "Without its journal the device cannot account for what it did.",
         "",
@@ -275,7 +275,7 @@ FAULTS: tuple = (
     (
         FIRMWARE_CHANGED, "firmware_changed", "hash of the firmware's files against the one kept",
         "", None, None, 0, 0, CUT,
-        "If you have just installed it: clear. If not: install the firmware again.",
+        "If you have just installed it, clear it. If not, install the firmware again.",
         _ONCE,
         "SHA-256 over all files of the firmware.",
         _AGREED,
@@ -283,7 +283,7 @@ FAULTS: tuple = (
     (
         WATCHDOG_RESET, "watchdog_reset", "cause of the last reset",
         "", None, None, 0, 0, CUT,
-        "The firmware hung and was restarted. Clear; report it with `knead log`.",
+        "The firmware hung and was restarted. Report it with the output of `knead log`, then clear it.",
         _ONCE,
         "The watchdog's time is 1 s.",
         _UNEXPLAINED,
@@ -291,7 +291,7 @@ FAULTS: tuple = (
     (
         CRASHED, "crashed", "error that ended the firmware",
         "", None, None, 0, 0, CUT,
-        "The firmware failed and was restarted. Clear; report it with `knead log`.",
+        "The firmware failed and was restarted. Report it with the output of `knead log`, then clear it.",
         _ONCE,
         "",
         _UNEXPLAINED,
@@ -323,7 +323,7 @@ FAULTS: tuple = (
     (
         LATCHES_LOST, "latches_lost", "record of the latched faults on flash",
         "", None, None, 0, 0, CUT,
-        "Faults from before the last start may be forgotten: look at `knead log`, then clear.",
+        "Faults from before the last start may be lost. Look at `knead log`, then clear it.",
         _ONCE,
         "Both copies are damaged.",
         _AGREED,

@@ -2,7 +2,7 @@
 
 Three programs in PIO block 0 share the pin. One raises it and holds it while it is fed; the others only ever
 pull it low, so each of them has the last word. They fill the block's 32 instructions. Once low, the pin stays
-low until it is armed anew: feeding is not arming.
+low until it is armed again: feeding is not arming.
 """
 
 import rp2

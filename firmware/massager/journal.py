@@ -2,9 +2,10 @@
 
 A record is one line, `<crc32 in 8 hex digits> <JSON>`; its number `n` grows by one from record to record, by
 more only where a stray folder has the name of the next segment. Lines are kept in segments of about
-SEGMENT_BYTES, named after the number of their first record; when there are SEGMENTS of them the oldest goes. After a power cut the tail of the newest may be torn: it stays where it is,
-and the next record begins a new segment. Starting only reads: flash that refuses writes must not prevent it.
-What isn't a record of this journal is skipped.
+SEGMENT_BYTES, named after the number of their first record; when there are SEGMENTS of them the oldest is
+removed. After a power cut the tail of the newest may be torn: it stays where it is, and the next record
+begins a new segment. Starting only reads: flash that refuses writes must not prevent it. Whatever is not a
+record of this journal is skipped.
 """
 
 import binascii
@@ -38,7 +39,7 @@ class Journal:
     def append(self, kind, values, up_ms, unix_s):
         """Write a record; returns its number. Raises StoreError when the flash does not take it.
 
-        kind: what it tells; values: dict of what belongs to that kind; up_ms: uptime; unix_s: time, or None.
+        values: dict of what belongs to that kind; up_ms: uptime; unix_s: time, or None.
         """
         record = {"n": self.last + 1, "kind": kind, "boot": self.boot, "up_ms": up_ms, "unix_s": unix_s}
         record.update(values)
@@ -53,7 +54,7 @@ class Journal:
                 self._size = 0
             self._files.append(self._segment, line)
         except OSError as e:
-            self._segment = None  # nobody knows what of it is on flash
+            self._segment = None  # how much of it is on flash is not known
             self._find_end()
             raise os_failure(e)
         self.last += 1

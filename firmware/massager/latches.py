@@ -15,7 +15,7 @@ _BITS = const(7)  # … each of so many bits
 
 
 class Latches:
-    """kept: codes of the faults that were latched before this start; the journal has told of them already."""
+    """kept: codes of the faults that were latched before this start; the journal has them already."""
 
     def __init__(self, board, files, safety):
         self._board = board

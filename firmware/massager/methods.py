@@ -24,7 +24,7 @@ CAPABILITIES = (
     "dose",
     "confirm",
 )
-UNIX_MIN_S = 1_767_225_600  # 2026: nobody set that clock right who says less
+UNIX_MIN_S = 1_767_225_600  # 2026: a clock that is earlier was never set
 UNIX_END_S = 1 << 32
 CLOCK_NEWS_S = 2
 OFFSET_MAX_MIN = 14 * 60  # of any place on earth
@@ -196,7 +196,7 @@ def _start_plain(app, params):
 
 
 def _start_program(app, params):
-    """The host tells the program's length, so that it cannot start another one than it knows."""
+    """The host names the program's length, so that it cannot start one that it does not know."""
     for param in ("level", "area"):
         if param in params:
             raise RpcError(errors.INVALID_PARAMS, {"param": param})
@@ -386,7 +386,7 @@ METHODS: tuple = (
         "Start a session at a level, or a program; run_s is the program's length then.",
     ),
     ("session.stop", _session_stop, {}, FREE, "Stop at once."),
-    ("session.pause", _session_pause, {}, FREE, "Motor off, the clock goes on."),
+    ("session.pause", _session_pause, {}, FREE, "Motor off, the clock runs on."),
     ("session.resume", _session_resume, {}, REMOTE, "Go on after a pause."),
     (
         "session.level",

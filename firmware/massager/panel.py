@@ -61,9 +61,7 @@ class Panel:
         self._stop_samples = 0  # since STOP opened, …
         self._stop_ms = 0
         self._stop_scene = 0  # … in this scene; 0: it clears nothing
-        self._shown = (
-            0  # the fault of the last tick, which the light shows; at power-on it has shown none yet
-        )
+        self._shown = 0  # the fault of the last tick, which the light shows; none yet at power-on
         self._asked_ms = 0
         self.blocks = 0
         self.toggle_remote = False

@@ -1,4 +1,4 @@
-"""Play: where in its program a session is. Its clock is the session's: it goes on while that is paused."""
+"""Play: where in its program a session is. Its clock is the session's, and runs on while that is paused."""
 
 from micropython import const
 

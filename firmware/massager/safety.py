@@ -177,7 +177,7 @@ class Safety:
         self._driven_us = self._on_at_us = 0
 
     def motor_started(self):
-        """The motor goes on."""
+        """The motor is switched on."""
         self._on_at_us = self._driven_us
         self._caught = self._risen = False
         self._most_ma = _OVER_CURRENT_MA

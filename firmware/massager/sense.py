@@ -1,6 +1,6 @@
 """Sense: raw readings of the board → filtered values with units, in integers.
 
-The tach is right but tells of the past, one turn late; the back-EMF (voltage applied minus the drop over the
+The tach is right but late, by one turn; the back-EMF (voltage applied minus the drop over the
 winding) is prompt but only as right as the motor's constants. `rate_opm` is the tach's, for safety and for
 people; `prompt_opm` is the back-EMF's trimmed by the tach, for the drive. With no tach both are back-EMF.
 Temperatures arrive in turn, one multiplexer channel a tick: each is as old as its PERIOD_MS at most.
@@ -15,7 +15,7 @@ from massager.drive import BRIDGE_MOHM, OPM_PER_MV_UVS
 
 INVALID = const(-32_768)  # a temperature whose sensor reads open or shorted
 TACH_COUNT_US = const(40)  # one count of the board's tach
-TACH_TIMEOUT_US = const(250_000)  # no edge for so long: standstill
+TACH_TIMEOUT_US = const(250_000)  # without an edge for this time: standstill
 TICK_US = const(10_000)
 TICK_MS = const(10)
 # No motor of a massager is so fast, and no voltage so far below zero. Beyond them, with a tach that chatters
@@ -29,7 +29,7 @@ NTC_SHORT = const(400)
 NTC_BACK = const(500)  # so far inside of them a reading must be to be believed again
 SEGMENTS = const(64)
 JUMP_DC = const(100)  # between two readings of a thermistor; nothing heats or cools so fast
-JUMP_MS = const(2_000)  # a jump that stays for longer is believed: the sensor was changed, or mended
+JUMP_MS = const(2_000)  # a jump that stays for longer is believed: the sensor was changed, or repaired
 HALF_RAIL = const(32_768)
 
 DRIVEN_MA = const(30)  # below it the motor may be generating, which the current sense does not see
@@ -151,7 +151,7 @@ class Sense:
             self.prompt_opm = self.rate_opm
             self._emf_ticks = self._emf_sum = 0
             if not voltage_mv:
-                self._trim_opm = 0  # learned anew with every start
+                self._trim_opm = 0  # learned again with every start
             return
         ticks = self._emf_ticks = self._emf_ticks + 1
         self._emf_sum += emf

@@ -24,7 +24,7 @@ MAINTENANCE = const(4)
 STATES = (
     (IDLE, "IDLE", "Motor off."),
     (RUNNING, "RUNNING", "A session runs."),
-    (PAUSED, "PAUSED", "Motor off, the session's clock goes on; two minutes end the session."),
+    (PAUSED, "PAUSED", "Motor off, the session's clock runs on; two minutes end the session."),
     (ENDING, "ENDING", "The session is ending, the level ramps down."),
     (MAINTENANCE, "MAINTENANCE", "Waiting for files or a reset; the motor cannot start."),
 )
@@ -74,7 +74,7 @@ REFUSALS = (
     (TOO_HOT, "too_hot", "Let the device cool down."),
     (BATTERY_LOW, "battery_low", "Charge the battery or connect the adapter."),
     (SETTINGS_INVALID, "settings_invalid", "Check the settings, then save them: `knead save`."),
-    (BUTTON_STUCK, "button_stuck", "Release the button that is held, or mend it."),
+    (BUTTON_STUCK, "button_stuck", "Release the button that is held, or repair it."),
     (REMOTE_DISABLED, "remote_disabled", "Hold MODE on the device for 3 s to allow remote starts."),
     (IN_MAINTENANCE, "maintenance", "Leave maintenance: `knead reboot`."),
     (RUNNING_ALREADY, "running", "Stop the session that runs first."),

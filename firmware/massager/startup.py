@@ -1,4 +1,4 @@
-"""Startup: why the firmware started, and whether it is the firmware that somebody agreed to.
+"""Startup: why the firmware started, and whether it is the firmware that the user agreed to.
 
 A start after a watchdog's reset or a crash, and one with changed files, latches a fault that explains itself.
 The first record of a start waits here for the self-test, whose result it carries.
@@ -13,8 +13,8 @@ from massager import session as sessions
 from massager.flash import parse_object
 from massager.store import replace
 
-CRASH_LOOP_MS = const(10_000)  # a crash so soon after the start leaves a REPL, for whoever mends it
-CONTENT_FILE = "content"  # hash of the firmware that somebody last agreed to
+CRASH_LOOP_MS = const(10_000)  # a crash this soon after the start leaves a prompt, to repair it from
+CONTENT_FILE = "content"  # hash of the firmware that the user agreed to last
 CRASH_FILE = "crash"
 ERROR_MAX = const(400)  # characters of an error in the journal
 

@@ -4,7 +4,7 @@ from massager.sense import INVALID
 
 # name, unit, meaning
 FIELDS = (
-    ("seq", "", "Counts samples; a gap tells how many were dropped."),
+    ("seq", "", "Counts samples; a gap shows how many were dropped."),
     ("t_ms", "ms", "Time since boot, modulo 2^30."),
     ("state", "", "Value of the section states."),
     ("level", "level", "Level asked for, 0 = off."),

@@ -101,7 +101,7 @@ def test_a_folder_with_the_name_of_the_next_segment_does_not_end_the_journal():
     assert bench.call("status")["fault"] is None
     assert [record["n"] for record in records(bench, "boot")] == [3]
     bench = device(bench.files.content)
-    assert [record["n"] for record in records(bench, "boot")][0] == 3
+    assert [record["n"] for record in records(bench, "boot")][:1] == [3]
     assert len(records(bench, "boot")) == 2
 
 
