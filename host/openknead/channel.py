@@ -6,6 +6,7 @@ Without a background thread `call` reads the link itself, which is the quickest 
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -24,6 +25,8 @@ from openknead.errors import (
 )
 from openknead.framing import REQUEST_LIMIT, ChecksumError, FrameError, LineReader, decode, encode
 from openknead.link import Link
+
+log = logging.getLogger(__name__)
 
 REPEATS = 3  # how often a harmless request is sent again after a damaged line
 
@@ -232,11 +235,13 @@ class Channel:
         try:
             message = decode(line)
         except ChecksumError:
+            log.info("a line from %s has a wrong checksum: %r", self.link.port, line)
             self.damaged += 1
             for call in list(self._pending.values()):
                 self._damaged(call, executed=True)
             return
         except FrameError:
+            log.info("not a message from %s: %r", self.link.port, line)
             self.noise += 1
             return
         if "method" in message:
@@ -270,6 +275,7 @@ class Channel:
         call.damaged = True
         if call.repeats > 0:
             call.repeats -= 1
+            log.info("repeating %r", call.line)
             self.link.write(call.line)
 
     def _notify(self, method: str, params: Any) -> None:
@@ -286,6 +292,7 @@ class Channel:
         if self.lost:
             return
         self.lost = problem
+        log.debug("%s", problem)
         for ident in list(self._pending):
             call = self._pending.pop(ident, None)
             if call:

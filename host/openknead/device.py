@@ -33,6 +33,7 @@ from openknead.programs import STEADY
 from openknead.schema import PAGES, Items, Schema
 from openknead.selftest import SelftestReport
 from openknead.thin import common
+from openknead.trace import traced
 
 if TYPE_CHECKING:
     from openknead.programs.limits import Limits
@@ -125,7 +126,7 @@ class Device(Closing):
         """
         deadline = time.monotonic() + BUSY_RETRY_S
         while True:
-            channel = Channel(open_link(self.port))
+            channel = Channel(traced(open_link(self.port)))
             try:
                 return channel, greet(channel, self.timeout)
             except LinkLost as problem:

@@ -143,6 +143,13 @@ class NotOffered(OpenKneadError):
     code, name, exit_code = -33022, "not_offered", 6
 
 
+class TraceError(OpenKneadError):
+    """The trace's file cannot be written; nothing was sent."""
+
+    code, name, exit_code = -33023, "trace_error", 1
+    remedy = "name a file that can be written: --trace FILE, or OPENKNEAD_TRACE"
+
+
 # -- the check before a session, on this computer --------------------------------------------------------
 
 

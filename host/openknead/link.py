@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import select
 import socket
 import time
@@ -26,6 +27,9 @@ from openknead.framing import encode
 
 if TYPE_CHECKING:
     import serial
+
+log = logging.getLogger(__name__)
+logging.getLogger("openknead").addHandler(logging.NullHandler())  # quiet, unless the program asks for it
 
 POLL_S = 0.05  # longest wait of one read
 WRITE_S = 2.0  # longest wait of one write: a USB device that reads nothing stops taking bytes
@@ -49,7 +53,7 @@ class Link(Protocol):
 
 
 class SerialLink:
-    """A serial port, opened exclusively. USB-CDC ignores the baud rate."""
+    """A serial port, or a URL of pyserial's, opened exclusively. USB-CDC ignores the baud rate."""
 
     shared = False
 
@@ -61,7 +65,7 @@ class SerialLink:
         self._lost: tuple[type[Exception], ...] = (serial.SerialException, OSError, TypeError)
         self._slow = serial.SerialTimeoutException
         try:
-            self._serial: serial.Serial = serial.Serial(
+            self._serial: serial.Serial = serial.serial_for_url(
                 port, 115200, timeout=POLL_S, write_timeout=WRITE_S, exclusive=True
             )
         except (serial.SerialException, OSError, ValueError) as problem:
@@ -137,12 +141,17 @@ def open_link(port: str) -> Link:
     while True:
         link = _join(port)
         if link:
+            log.debug("joined the process that shares %s", port)
             return link
         try:
-            return _open_directly(port)
-        except PortBusy:
+            opened = _open_directly(port)
+        except PortBusy as busy_now:
             if time.monotonic() > deadline:
                 raise
+            log.debug("%s; trying again", busy_now)
+        else:
+            log.debug("opened %s", port)
+            return opened
         time.sleep(0.05)
 
 

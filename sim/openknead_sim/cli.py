@@ -22,7 +22,7 @@ HANDS = {
     "stroke": "strokes",
     "heavy": "heavy strokes",
 }
-PARTS = ("motor", "winding", "driver", "handle")
+PARTS = ("motor", "winding", "driver", "handle", "pad")
 BUTTON_NAMES = ("plus", "minus", "mode", "stop")
 LATEST_S = 86_400.0
 OPEN_TO_ALL = "the network can reach this port: its prompt runs no code, which could do here what you can"

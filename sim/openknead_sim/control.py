@@ -130,6 +130,7 @@ class Control:
             "winding_c": plant.winding_c,
             "driver_c": plant.driver_c,
             "handle_c": plant.handle_c,
+            "pad_c": plant.pad_c,
             "led": board.rig.led,
             "buzzer_hz": board.rig.buzzer_hz,
             "injected": inject.injected(board),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from openknead.errors import AdvisedAgainst, OpenKneadError, Refused, SettingError, SettingsFileError
+from openknead.trace import FILE_VARIABLE
 
 if TYPE_CHECKING:
     from openknead.device import Device
@@ -59,6 +60,19 @@ def _named(ctx: click.Context, param: click.Parameter, name: str | None) -> None
         ctx.ensure_object(App).device = name
 
 
+def _trace(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
+    if path:
+        os.environ[FILE_VARIABLE] = path
+
+
+def _verbose(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        import logging
+
+        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+        logging.getLogger("openknead").setLevel(logging.DEBUG)
+
+
 def _complete_device(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     from openknead.cli.complete import device_names
 
@@ -66,8 +80,24 @@ def _complete_device(ctx: click.Context, param: click.Parameter, incomplete: str
 
 
 def app_options(command: F) -> F:
-    """--port, --device, --json and --timeout, on the group and on every command alike."""
+    """The options that the group and every command have alike."""
     for option in (
+        click.option(
+            "--verbose",
+            "-v",
+            is_flag=True,
+            expose_value=False,
+            callback=_verbose,
+            help="Log connections, damaged lines and repeats on stderr.",
+        ),
+        click.option(
+            "--trace",
+            metavar="FILE",
+            expose_value=False,
+            callback=_trace,
+            type=click.Path(dir_okay=False),
+            help=f"Append every line to and from the device to FILE; else {FILE_VARIABLE}.",
+        ),
         click.option(
             "--timeout", type=click.FloatRange(0.1, 60), metavar="SECONDS", help="Wait so long for answers."
         ),
