@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import re
 import sys
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from openknead.model import Sample
+from openknead.recording.columns import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE, HOST, SIM = ROOT / "firmware", ROOT / "host", ROOT / "sim"
@@ -235,3 +238,11 @@ def test_no_two_test_files_share_a_name() -> None:
     scripts = {"conftest.py", "run.py"}  # the latter are started by make and imported by nobody
     names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name not in scripts]
     assert sorted(names) == sorted(set(names))
+
+
+def test_every_telemetry_field_reaches_python_and_recordings() -> None:
+    rows = constant(FIRMWARE / "massager" / "telemetry.py", "FIELDS")
+    assert isinstance(rows, tuple)
+    names = {row[0] for row in rows}
+    assert {field.name for field in dataclasses.fields(Sample)} == names
+    assert names < set(COLUMNS)
