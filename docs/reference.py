@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 import openknead
-from openknead import cli, errors
+from openknead import errors
+from openknead.cli import root
 from openknead.cli.examples import EXAMPLES
-from openknead.cli.root import knead
 from openknead.device import Device
 from openknead.model import Sample
 
@@ -29,7 +29,7 @@ OPTION = ("option", "values", "default", "meaning")
 
 def commands() -> Iterator[tuple[list[str], click.Command, str]]:
     """All commands, in the order of the help: path below `knead`, command, what it does in a line."""
-    yield from _below([], knead)
+    yield from _below([], root.knead)
 
 
 def _below(path: list[str], group: click.Group) -> Iterator[tuple[list[str], click.Command, str]]:
@@ -85,7 +85,7 @@ def _argument(argument: click.Argument) -> str:
 
 def _options(command: click.Command) -> list[click.Option]:
     """The command's own options, without those that all have."""
-    common = {option.name: option.help for option in knead.params if isinstance(option, click.Option)}
+    common = {option.name: option.help for option in root.knead.params if isinstance(option, click.Option)}
     return [
         param
         for param in command.params
@@ -98,7 +98,7 @@ def _options(command: click.Command) -> list[click.Option]:
 def shared_options() -> tuple[Row, list[Row]]:
     """Head and rows of the options of `knead` itself, which all commands take."""
     return _with_content(
-        OPTION, [_option_row(param) for param in knead.params if isinstance(param, click.Option)]
+        OPTION, [_option_row(param) for param in root.knead.params if isinstance(param, click.Option)]
     )
 
 
@@ -157,7 +157,7 @@ def _first_sentence(command: click.Command) -> str:
 
 def exit_code_rows() -> list[Row]:
     """What the exit codes mean, from the text that `knead --help` shows."""
-    text = " ".join((cli.__doc__ or "").partition("Exit codes:")[2].split()).rstrip(".")
+    text = " ".join((root.__doc__ or "").partition("Exit codes:")[2].split()).rstrip(".")
     rows = [part.split(" ", 1) for part in text.split(" · ")]
     assert all(len(row) == 2 and row[0].isdigit() for row in rows), rows
     return [*rows]

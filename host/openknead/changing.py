@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from openknead.errors import ConfirmNeeded, NotConfirmed, OpenKneadError
+from openknead.feed import Feed
 from openknead.framing import REQUEST_LIMIT, encode
-from openknead.model import Event
-
-if TYPE_CHECKING:
-    from openknead.device import Device
-    from openknead.feed import Feed
+from openknead.model import Event, Hello
 
 Value = int | bool
 Waiting = Callable[[Sequence[str], float], None]  # (names that need a press, seconds left)
@@ -28,6 +25,19 @@ ENDED = {
     "cancelled": "a session, a fault or a restart came between",
     "unknown": "the device did not report what became of it",
 }
+
+
+class Device(Protocol):
+    """What a change needs of a device."""
+
+    hello: Hello
+    timeout: float
+
+    def call(self, method: str, /, **params: Any) -> dict[str, Any]:
+        """Call a method of the firmware."""
+
+    def feed(self) -> Feed:
+        """Samples and events from now on."""
 
 
 def change(device: Device, values: Mapping[str, Value], waiting: Waiting | None = None) -> list[str]:

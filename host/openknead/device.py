@@ -336,7 +336,7 @@ class Device(Closing):
         """
         self._sample_reader()
         self.channel.background()
-        return Feed(self, wake)
+        return Feed(self.channel, self.translate, wake)
 
     def telemetry(self, hz: int = 10) -> Iterator[Sample]:
         """Samples at `hz` (1…20, a divisor of 100); any number of loops may go on, each at its own rate.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from openknead.channel import Channel
 from openknead.closing import Closing
 from openknead.errors import DeviceTimeout, OpenKneadError
 from openknead.model import Event, Sample
 
-if TYPE_CHECKING:
-    from openknead.device import Device
+Translate = Callable[[str, Any], Sample | Event | None]  # of a notification
 
 LOOKS = 4
 QUEUE_LIMIT = 50_000  # items; at 10 Hz more than an hour behind
@@ -23,16 +23,18 @@ class Feed(Closing):
     missed: samples lost, because the device dropped them or this process was too slow.
     """
 
-    def __init__(self, device: Device, wake: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, channel: Channel, translate: Translate, wake: Callable[[], None] | None = None
+    ) -> None:
         """wake: called by the thread that reads, whenever there is something to get; must not block."""
         self.missed = 0
-        self._device = device
+        self._translate = translate
         self._wake = wake
         self._queue: queue.SimpleQueue[Sample | Event | OpenKneadError] = queue.SimpleQueue()
         self._seq: int | None = None
-        if device.channel.lost:
-            self._put(device.channel.lost)
-        self._end = device.channel.listen(self._heard)
+        if channel.lost:
+            self._put(channel.lost)
+        self._end = channel.listen(self._heard)
 
     def get(self, timeout: float) -> Sample | Event | None:
         """The next item, None after `timeout` seconds of silence. Raises LinkLost or DeviceRestarted."""
@@ -64,7 +66,7 @@ class Feed(Closing):
         if method == "lost":
             self._put(params)
             return
-        item = self._device.translate(method, params)
+        item = self._translate(method, params)
         if item is None:
             return
         if isinstance(item, Sample):

@@ -1,4 +1,4 @@
-"""The RP2040's ADC: 12 bits of which fewer than nine are worth anything.
+"""The inputs of the RP2040's ADC: 12 bits of which fewer than nine are worth anything.
 
 Inputs are kept as integers (1/256 of a code), worked out once per wait by the rig, so that a read neither
 computes with floats nor allocates on MicroPython. Runs on CPython and on MicroPython.
@@ -16,18 +16,18 @@ SPIKE_HALF_WIDTH = 4
 # rounding account for 0.4 of it.
 NOISE_CODES = 2.82
 NOISE_LENGTH = 1024  # power of two
-_NOISE_MASK = NOISE_LENGTH - 1
+NOISE_MASK = NOISE_LENGTH - 1
 
 WORLD_AGE_US = 500  # a conversion is of a world no older than this
-_MARGIN = 32  # codes by which noise may leave the range at either end
+MARGIN = 32  # codes by which noise may leave the range at either end
 _TOP = (ADC_CODES - 1) * 256 + 255
 
 
 def _conversion_table() -> array:  # type: ignore[type-arg]
-    """What read_u16 returns, by ideal code plus _MARGIN: spikes in, widened as MicroPython does."""
-    table = array("H", [0] * (ADC_CODES + 2 * _MARGIN))
+    """What read_u16 returns, by ideal code plus MARGIN: spikes in, widened as MicroPython does."""
+    table = array("H", [0] * (ADC_CODES + 2 * MARGIN))
     for i in range(len(table)):
-        code = min(max(i - _MARGIN, 0), ADC_CODES - 1)
+        code = min(max(i - MARGIN, 0), ADC_CODES - 1)
         for spike in SPIKES:
             if -SPIKE_HALF_WIDTH <= code - spike <= SPIKE_HALF_WIDTH:
                 code = spike
@@ -48,7 +48,7 @@ def noise_table(seed: int) -> array:  # type: ignore[type-arg]
             x = (x * 1103515245 + 12345) & 0x3FFFFFFF
             total += x >> 14
         noise = (total / 65536.0 - 6.0) * NOISE_CODES
-        table[i] = int(noise * 256) + _MARGIN * 256
+        table[i] = int(noise * 256) + MARGIN * 256
     return table
 
 
@@ -118,43 +118,3 @@ class AdcInput:
         self._stuck = code
         self.noisy = code is None and self._noisy
         self.set_volts(self._volts)
-
-
-class ADC:
-    """machine.ADC. `chip` is set by the class that `modules` derives for each chip."""
-
-    chip: "Chip"
-    CORE_TEMP = 4
-
-    def __init__(self, source: "Pin | int") -> None:
-        number = source if isinstance(source, int) else source.id
-        if 26 <= number <= 29:
-            number -= 26
-        elif not isinstance(source, int) or not 0 <= number <= 4:
-            raise ValueError("Pin doesn't have ADC capabilities")
-        self.channel = number
-        self._chip = self.chip
-        self._input = self.chip.adc[number]
-        self._noise = self.chip.noise
-
-    def read_u16(self) -> int:
-        """One conversion as 0…65535: twelve bits, the upper four repeated below."""
-        source = self._input
-        chip = self._chip
-        if chip.clock_us - chip.world_us > WORLD_AGE_US:
-            chip.world(chip.clock_us)
-        if not source.noisy:
-            return CONVERSION[(source.steps >> 8) + _MARGIN]  # type: ignore[no-any-return]
-        at = chip.noise_at
-        chip.noise_at = (at + 1) & _NOISE_MASK
-        return CONVERSION[(source.steps + self._noise[at]) >> 8]  # type: ignore[no-any-return]
-
-
-try:
-    from typing import TYPE_CHECKING
-
-    if TYPE_CHECKING:
-        from .chip import Chip
-        from .gpio import Pin
-except ImportError:
-    pass

@@ -13,8 +13,17 @@ try:
 
     if TYPE_CHECKING:
         from collections.abc import Callable
+        from typing import Protocol
 
-        from .pio import Behaviour
+        class Behaviour(Protocol):
+            """What a state machine's program does to the chip (pio.py)."""
+
+            inputs: tuple[int, ...]
+
+            def run(self, on: bool) -> None: ...
+            def changed(self, pin: int) -> None: ...
+            def holds_low(self, pin: int) -> bool: ...
+
 except ImportError:  # MicroPython evaluates no annotation
     pass
 

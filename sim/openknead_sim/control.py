@@ -11,14 +11,12 @@ import json
 import secrets
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from . import inject
 from .plant import Hand
 from .rig import BUTTONS
-
-if TYPE_CHECKING:
-    from .server import Server
+from .virtual import VirtualBoard
 
 Answer = dict[str, Any]
 MAX_PRESS_MS = 600_000
@@ -30,10 +28,26 @@ class ControlError(Exception):
     """The board refused, or is not there any more."""
 
 
+class Served(Protocol):
+    """A board that is served, and what the side channel needs of its server."""
+
+    board: VirtualBoard
+    token: str
+
+    def plug(self) -> None:
+        """Give the board a port."""
+
+    def unplug(self) -> None:
+        """Take the port away."""
+
+    def at(self, due_us: int, act: Callable[[], object]) -> None:
+        """Call act() when the board's clock has reached due_us."""
+
+
 class Control:
     """The verbs of the side channel, over a server."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Served) -> None:
         self._server = server
         self._verbs: dict[str, Callable[[Answer], Answer]] = {
             "press": self._press,

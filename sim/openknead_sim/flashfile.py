@@ -5,13 +5,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from littlefs import lfs
 from littlefs.errors import LittleFSError
-
-if TYPE_CHECKING:
-    from .flash import Flash
 
 _LINE_PART = 64
 
@@ -19,6 +16,20 @@ _LINE_PART = 64
 def failure(code: int) -> OSError:
     """The OSError for an errno; args[0] is the number, as on MicroPython."""
     return OSError(code, os.strerror(code))
+
+
+class Owner(Protocol):
+    """The file system that a file belongs to: its flash."""
+
+    @property
+    def operation(self) -> Any:
+        """Context manager of each operation: it turns errors into MicroPython's."""
+
+    def owns(self, file: FlashFile) -> bool:
+        """Whether the file is one of those open now."""
+
+    def forget(self, file: FlashFile) -> None:
+        """The file is closed."""
 
 
 class FlashFile:
@@ -29,7 +40,7 @@ class FlashFile:
     mode: as of open(), without "b" and "t".
     """
 
-    def __init__(self, flash: Flash, fs: Any, handle: Any, path: str, mode: str, text: bool) -> None:
+    def __init__(self, flash: Owner, fs: Any, handle: Any, path: str, mode: str, text: bool) -> None:
         self._flash = flash
         self._fs = fs
         self._handle = handle

@@ -1,9 +1,10 @@
-"""machine.Pin, PWM and WDT over a simulated chip, as MicroPython's rp2 port documents them.
+"""machine.Pin, PWM, ADC and WDT over a simulated chip, as MicroPython's rp2 port documents them.
 
 PWM follows that port's arithmetic to the last count. `chip` is set by the class that `modules` derives for
 each chip. Runs on CPython and on MicroPython.
 """
 
+from .adc import CONVERSION, MARGIN, NOISE_MASK, WORLD_AGE_US
 from .chip import FUNC_PWM, FUNC_SIO, PINS, SYSTEM_HZ
 
 try:
@@ -226,6 +227,36 @@ class PWM:
             self.duty_u16(self._duty)
         elif self._kind == _DUTY_NS:
             self.duty_ns(self._duty)
+
+
+class ADC:
+    """machine.ADC. `chip` is set by the class that `modules` derives for each chip."""
+
+    chip: "Chip"
+    CORE_TEMP = 4
+
+    def __init__(self, source: "Pin | int") -> None:
+        number = source if isinstance(source, int) else source.id
+        if 26 <= number <= 29:
+            number -= 26
+        elif not isinstance(source, int) or not 0 <= number <= 4:
+            raise ValueError("Pin doesn't have ADC capabilities")
+        self.channel = number
+        self._chip = self.chip
+        self._input = self.chip.adc[number]
+        self._noise = self.chip.noise
+
+    def read_u16(self) -> int:
+        """One conversion as 0…65535: twelve bits, the upper four repeated below."""
+        source = self._input
+        chip = self._chip
+        if chip.clock_us - chip.world_us > WORLD_AGE_US:
+            chip.world(chip.clock_us)
+        if not source.noisy:
+            return CONVERSION[(source.steps >> 8) + MARGIN]  # type: ignore[no-any-return]
+        at = chip.noise_at
+        chip.noise_at = (at + 1) & NOISE_MASK
+        return CONVERSION[(source.steps + self._noise[at]) >> 8]  # type: ignore[no-any-return]
 
 
 class WDT:

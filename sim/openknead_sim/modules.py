@@ -9,9 +9,8 @@ try:
 except ImportError:
     import time as _host_time
 
-from .adc import ADC
 from .chip import NEVER_US, PWRON_RESET, SYSTEM_HZ, WDT_RESET
-from .gpio import PWM, WDT, Pin
+from .gpio import ADC, PWM, WDT, Pin
 from .pio import PIO, StateMachine, asm_pio
 from .usb import POLLERR, POLLHUP, POLLIN, POLLOUT, Poll
 

@@ -9,8 +9,21 @@ try:
 
     if TYPE_CHECKING:
         from collections.abc import Callable
+        from typing import Protocol
 
-        from .chip import Chip
+        class Chip(Protocol):
+            """What the port needs of the chip it belongs to."""
+
+            interrupt_char: int
+            interrupt: bool
+            attention: bool
+            dead: bool
+            clock_us: int
+            limit_us: int
+
+            def wait(self, done: Callable[[], object], timeout_us: int) -> object: ...
+            def sleep_us(self, us: int) -> None: ...
+
 except ImportError:
     pass
 

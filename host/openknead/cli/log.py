@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import click
 from openknead import journal
 from openknead.cli import records
 from openknead.cli.common import App, pass_app, status
-from openknead.journal import KINDS, Record
+from openknead.journal import KINDS
 
 if TYPE_CHECKING:
     from openknead.device import Device
@@ -91,7 +90,7 @@ def log(
         )
     if (db and not (sync or local)) or (board and not local):
         raise click.UsageError("--db goes with --sync or --local, --board with --local")
-    wanted = Wanted(since, limit, kinds)
+    wanted = records.Wanted(since, limit, kinds)
     if local:
         _local(app, db, board, wanted, as_csv)
         return
@@ -121,33 +120,6 @@ def log(
             app.emit(None, _nothing(len(everything)))
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Which records to show."""
-
-    since: float | None
-    limit: int | None
-    kinds: Sequence[str]
-
-    def from_now_on(self) -> Wanted:
-        """The same for records that are yet to come: all of them are new."""
-        return Wanted(None, None, self.kinds)
-
-    def of(self, everything: Sequence[Record]) -> list[records.Dated]:
-        """Those of one journal, with their times as far as known."""
-        dated = list(zip(everything, journal.times(everything), strict=True))
-        if self.since is not None:
-            kept, keeping = [], True
-            for record, unix_s in reversed(dated):
-                keeping = keeping if unix_s is None else unix_s >= self.since
-                if keeping:
-                    kept.append((record, unix_s))
-            dated = kept[::-1]
-        if self.kinds:
-            dated = [entry for entry in dated if entry[0].kind in self.kinds]
-        return dated[-self.limit :] if self.limit else dated
-
-
 def _nothing(count: int) -> str:
     return f"no such record among {count}" if count else "the journal is empty"
 
@@ -172,7 +144,7 @@ def _sync(app: App, device: Device, db: Path | None) -> None:
     app.emit({**asdict(done), "db": str(path)}, people)
 
 
-def _local(app: App, db: Path | None, board: str | None, wanted: Wanted, as_csv: bool) -> None:
+def _local(app: App, db: Path | None, board: str | None, wanted: records.Wanted, as_csv: bool) -> None:
     from openknead.logstore import LogStore, default_path
 
     with LogStore(db or default_path(), make=False) as store:

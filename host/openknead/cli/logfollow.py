@@ -13,7 +13,6 @@ from openknead.errors import DeviceRestarted, LinkLost, MotorRunning
 
 if TYPE_CHECKING:
     from openknead.cli.common import App
-    from openknead.cli.log import Wanted
     from openknead.device import Device
     from openknead.journal import Record
 
@@ -21,7 +20,7 @@ POLL_S = 2.0  # an event is followed at once; what has none, such as saved setti
 RESTART_S = 10.0  # how long a device that restarts may be away
 
 
-def follow_journal(app: App, device: Device, wanted: Wanted) -> None:
+def follow_journal(app: App, device: Device, wanted: records.Wanted) -> None:
     """Show what there is, then what comes, until Ctrl-C."""
     device.share()
     follower = _Follower(app, device, wanted)
@@ -41,7 +40,7 @@ def follow_journal(app: App, device: Device, wanted: Wanted) -> None:
 
 
 class _Follower:
-    def __init__(self, app: App, device: Device, wanted: Wanted) -> None:
+    def __init__(self, app: App, device: Device, wanted: records.Wanted) -> None:
         self._app = app
         self._device = device
         self._wanted = wanted

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from openknead import journal
 from openknead.cli.common import columns, quantity
 from openknead.journal import MAX, MEAN, Record
 from openknead.report import clock
@@ -23,6 +25,33 @@ COLUMNS = (  # of the table; members that only a newer firmware has come after t
 )
 
 Dated = tuple[Record, int | None]  # a record and its Unix time, as far as that is known
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which records to show."""
+
+    since: float | None
+    limit: int | None
+    kinds: Sequence[str]
+
+    def from_now_on(self) -> Wanted:
+        """The same for records that are yet to come: all of them are new."""
+        return Wanted(None, None, self.kinds)
+
+    def of(self, everything: Sequence[Record]) -> list[Dated]:
+        """Those of one journal, with their times as far as known."""
+        dated = list(zip(everything, journal.times(everything), strict=True))
+        if self.since is not None:
+            kept, keeping = [], True
+            for record, unix_s in reversed(dated):
+                keeping = keeping if unix_s is None else unix_s >= self.since
+                if keeping:
+                    kept.append((record, unix_s))
+            dated = kept[::-1]
+        if self.kinds:
+            dated = [entry for entry in dated if entry[0].kind in self.kinds]
+        return dated[-self.limit :] if self.limit else dated
 
 
 def lines(dated: Iterable[Dated], gaps: dict[int, int]) -> list[str]:

@@ -1,4 +1,11 @@
-"""`knead` itself: global options, the table of commands, and how errors end it."""
+"""`knead` itself: global options, the table of commands, and how errors end it.
+
+Exit codes: 0 done · 1 the device refused or failed, a self-test did not pass, a file could not be read or
+written · 2 wrong usage · 3 the session was ended by a fault or a limit · 4 no device, or its port cannot be
+used · 5 time-out or link lost · 6 not the protocol of this version, or firmware without what was asked for ·
+7 the contraindication check is due, or advises against use · 8 flashed, but something of the user's was lost
+· 130 interrupted.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +17,6 @@ from collections.abc import Sequence
 import click
 
 from openknead import __version__
-from openknead import cli as package
 from openknead.cli.common import App, app_options, merge, show_error
 from openknead.cli.lazy import Commands, LazyGroup
 from openknead.errors import OpenKneadError
@@ -59,7 +65,7 @@ COMMANDS: Commands = {
     cls=LazyGroup,
     commands_at=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\n" + (package.__doc__ or "").partition("\n\n")[2].strip(),
+    epilog="\b\n" + (__doc__ or "").partition("\n\n")[2].strip(),
 )
 @app_options
 @click.version_option(__version__, message="knead %(version)s")
