@@ -110,6 +110,7 @@ class Safety:
         self._now_us = 0  # goes while a cause is timed
         self._causes = bytearray(_CODES)  # the state of each
         self._since_us = array("i", [0] * _CODES)
+        self._looked_us = 0  # when `_judge_slowly` looked last
         self._timed = 0  # how many causes are there at all: in a calm tick none
         self._queue = bytearray(_CODES)  # codes of the latched faults, oldest first
         self._queued = 0
@@ -167,8 +168,8 @@ class Safety:
             self._check_heat(channel)
             if channel == DRIVER and motor_on:
                 near = sense.rate_opm >> self._near
-                if timed or not -near < sense.emf_opm - sense.rate_opm < near:
-                    self._judge(faults.RATE_MISMATCH, self._apart())
+                if self._causes[faults.RATE_MISMATCH] or not -near < sense.emf_opm - sense.rate_opm < near:
+                    self._judge_slowly(faults.RATE_MISMATCH, self._apart())
         if self._drive.limited or self._limited_us:
             self._report_limited(period_us)
 
@@ -265,6 +266,21 @@ class Safety:
             causes[code] = _LASTS
             self.latch(self._why_still() if code == faults.STALL else code)
 
+    def _judge_slowly(self, code, bad):
+        """Time a cause that comes and goes because the drive reacts to it: it is forgotten at half the pace.
+
+        For one cause only: `_looked_us` is its own.
+        """
+        now_us = self._now_us
+        passed_us = (now_us - self._looked_us) & CLOCK_MASK
+        self._looked_us = now_us
+        if not bad and self._causes[code] == _TIMED:
+            since_us = self._since_us[code]
+            if ((now_us - since_us) & CLOCK_MASK) > passed_us + (passed_us >> 1):
+                self._since_us[code] = (since_us + passed_us + (passed_us >> 1)) & CLOCK_MASK
+                return
+        self._judge(code, bad)
+
     # -- in every tick ------------------------------------------------------------------------------
 
     def _check_clock(self, motor_on, period_us):
@@ -292,8 +308,10 @@ class Safety:
             # A tach of one pulse a turn needs a quarter of a second to know; the back-EMF knows at once.
             if demand >= STALL_DEMAND_OPM:
                 slow = rate * 3 < demand or (sense.current_ma > TURNING_MA and sense.emf_opm * 3 < demand)
-        if fast or slow or self._timed:
+        causes = self._causes
+        if fast or causes[faults.RUNAWAY]:
             self._judge(faults.RUNAWAY, fast)
+        if slow or causes[faults.STALL]:
             self._judge(faults.STALL, slow)
 
     def _check_rest(self, period_us):
@@ -308,7 +326,7 @@ class Safety:
                 self._coasting_opm = rate
         elif rate > _UNCOMMANDED_OPM:
             moves = rate - _UNCOMMANDED_OPM > self._coasting_opm or off_us >= STANDSTILL_US
-        if moves or self._timed:
+        if moves or self._causes[faults.UNCOMMANDED_MOTION]:
             self._judge(faults.UNCOMMANDED_MOTION, moves)
 
     def _check_current(self, motor_on):
@@ -321,8 +339,10 @@ class Safety:
             )
         else:
             wrong = fast_ma > ASLEEP_MA and self._off_us > SLEEP_US
-        if over or wrong or self._timed:
+        causes = self._causes
+        if over or causes[faults.OVER_CURRENT]:
             self._judge(faults.OVER_CURRENT, over)
+        if wrong or causes[faults.CURRENT_SENSOR]:
             self._judge(faults.CURRENT_SENSOR, wrong)
 
     def _check_interlock(self, motor_on):
@@ -336,8 +356,11 @@ class Safety:
         elif self._driven_us - self._on_at_us > WAKE_US:
             tripped = self._risen
             failed = not tripped
-        self._judge(faults.INTERLOCK_TRIPPED, tripped)
-        self._judge(faults.INTERLOCK_FAILED, failed)
+        causes = self._causes
+        if tripped or causes[faults.INTERLOCK_TRIPPED]:
+            self._judge(faults.INTERLOCK_TRIPPED, tripped)
+        if failed or causes[faults.INTERLOCK_FAILED]:
+            self._judge(faults.INTERLOCK_FAILED, failed)
         # A driver that wakes complains; it is forgiven before it is driven.
         if motor_on and self._driven_us - self._on_at_us > WAKE_US and self._drive.demand_opm:
             self._judge(faults.DRIVER_FAULT, self._sense.driver_fault)
@@ -380,10 +403,11 @@ class Safety:
         if channels != before:
             self._hot_channels = channels
             self._limit(faults.LIMIT_HEAT, channels)
-        if broken or value >= fault or self._timed:
+        causes = self._causes
+        if broken or causes[sensor]:
             self._judge(sensor, broken)
-            # Once tripped, the cause lasts until the limiter lets go.
-            self._judge(hot, value >= fault or (self._causes[hot] == _LASTS and channels & bit))
+        if value >= fault or causes[hot]:  # once tripped, the cause lasts until the limiter lets go
+            self._judge(hot, value >= fault or (causes[hot] == _LASTS and channels & bit))
 
     def _check_supply(self, motor_on):
         mv = self._sense.supply_mv
@@ -394,17 +418,19 @@ class Safety:
         off = self._sense.reference - HALF_RAIL
         wrong = off > _REFERENCE_OFF or off < -_REFERENCE_OFF
         high = mv > self._supply_high_mv
-        if wrong or high or self._timed:
+        causes = self._causes
+        if wrong or causes[faults.ADC_REFERENCE]:
             self._judge(faults.ADC_REFERENCE, wrong)
+        if high or causes[faults.SUPPLY_HIGH]:
             self._judge(faults.SUPPLY_HIGH, high)
         if not motor_on:  # a low supply only refuses the start
             return
         low = mv < self._supply_fault_mv
         dips = mv < self._supply_least_mv
-        if low or dips or self._timed:
+        if low or causes[faults.BATTERY_CRITICAL]:
             self._judge(faults.BATTERY_CRITICAL, low)
-            if self._driven_us - self._on_at_us < START_US or self._causes[faults.SUPPLY_DIP]:
-                self._judge(faults.SUPPLY_DIP, dips)
+        if causes[faults.SUPPLY_DIP] or (dips and self._driven_us - self._on_at_us < START_US):
+            self._judge(faults.SUPPLY_DIP, dips)
 
     def _apart(self):
         """Whether tach and back-EMF of the driven motor differ by more than motors do, in mV."""
