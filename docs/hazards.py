@@ -116,7 +116,7 @@ def _figures(control: dict[str, Any]) -> list[str]:
         off_ms = [row["off_ms"] for row in rows if row["off_ms"] is not None]
         told_ms = max(row["told_ms"] for row in rows)
         worst = f"off after {max(off_ms):g} ms, " if off_ms else ""
-        found.append(f"{right} of {tried} noticed; at worst {worst}told after {told_ms:g} ms ({DESKTOP})")
+        found.append(f"{right} of {tried} detected; at worst {worst}reported after {told_ms:g} ms ({DESKTOP})")
     return found
 
 
@@ -154,9 +154,9 @@ def fault_matrix(_schema: ModuleType) -> str:
     for row in _failures().values():
         reported = ", ".join(f"`{name}` {n}" for name, n in row["reported"].items())
         off = "–" if row["off_ms"] is None else f"{row['off_ms']:g} of {row['off_within_ms']}"
-        told = f"{row['told_ms']} of {row['told_within_ms']}"
-        rows.append((row["failure"], reported, f"{row['right']} of {row['tried']}", off, told))
-    return table(("failure", "reported", "right", "motor off, ms", "told, ms"), rows)
+        reported_ms = f"{row['told_ms']} of {row['told_within_ms']}"
+        rows.append((row["failure"], reported, f"{row['right']} of {row['tried']}", off, reported_ms))
+    return table(("failure", "reported as", "right", "motor off, ms", "reported, ms"), rows)
 
 
 def near_alarms(after_ms: dict[str, int]) -> str:

@@ -168,7 +168,7 @@ def await_permission(dev: Device) -> None:
     while (cause := dev.status().suspended) is not None:
         if not said:
             print(
-                f"suspended ({cause} at the device): hold MODE on it for 3 s to go on, or press Ctrl-C here"
+                f"suspended ({cause} at the device): hold MODE on it for 3 s to continue, or press Ctrl-C here to end"
             )
             said = True
         time.sleep(0.5)
