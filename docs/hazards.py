@@ -116,7 +116,9 @@ def _figures(control: dict[str, Any]) -> list[str]:
         off_ms = [row["off_ms"] for row in rows if row["off_ms"] is not None]
         told_ms = max(row["told_ms"] for row in rows)
         worst = f"off after {max(off_ms):g} ms, " if off_ms else ""
-        found.append(f"{right} of {tried} detected; at worst {worst}reported after {told_ms:g} ms ({DESKTOP})")
+        found.append(
+            f"{right} of {tried} detected; at worst {worst}reported after {told_ms:g} ms ({DESKTOP})"
+        )
     return found
 
 

@@ -167,9 +167,7 @@ def await_permission(dev: Device) -> None:
     said = False
     while (cause := dev.status().suspended) is not None:
         if not said:
-            print(
-                f"suspended ({cause} at the device): hold MODE on it for 3 s to continue, or press Ctrl-C here to end"
-            )
+            print(f"suspended ({cause} at the device): to continue, hold MODE for 3 s; to end, press Ctrl-C")
             said = True
         time.sleep(0.5)
 

@@ -2,7 +2,7 @@
 
 One implementation of the protocol: `openknead.Device` does the work, each request in a thread of a pool, so
 that nothing here blocks the event loop and a stop never waits behind another request. A request that is under
-way when its caller is cancelled still gets its answer, and nobody hears it; only a start is taken back.
+way when its caller is cancelled still gets its answer, which is dropped; only a start is taken back.
 """
 
 from __future__ import annotations
@@ -433,7 +433,7 @@ class Feed:
         def wake() -> None:  # in the thread that reads
             if not self._told:
                 self._told = True
-                with suppress(RuntimeError):  # the loop is over, and nobody waits any more
+                with suppress(RuntimeError):  # the loop has ended, and nothing waits any more
                     loop.call_soon_threadsafe(self._tell)
 
         device = self._device

@@ -212,7 +212,7 @@ class Channel:
                 return  # everybody was told
             except DeviceTimeout:
                 continue  # the device takes nothing just now: the caller that waits times out
-            except Exception as problem:  # nobody may wait for a thread that has died
+            except Exception as problem:  # or a caller would wait for a thread that has died
                 self._fail(OpenKneadError(f"reading {self.link.port} failed: {problem!r}"))
                 raise
 

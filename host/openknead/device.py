@@ -97,7 +97,7 @@ class Device(Closing):
         self._last_raw: object = None
         self._last_item: Sample | Event | None = None
         self._hz = 0  # of telemetry, as this process asked for it
-        self._follows = False  # a session was started here, and nobody has heard of its end yet
+        self._follows = False  # a session was started here, and its end has not been reported yet
         self._keeper = Keeper(self.channel)
         self.channel.tick = self._keeper.tick
         self.channel.listen(self._heard)

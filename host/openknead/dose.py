@@ -60,7 +60,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day's dose. day: None for sessions whose date nobody knows; those have the boot's number instead."""
+    """A day's dose. day: None for sessions whose date is not known; those have the boot's number instead."""
 
     day: date | None
     boot: int | None

@@ -184,7 +184,7 @@ class NotConfirmed(OpenKneadError):
 
 
 class WouldWeaken(OpenKneadError):
-    """The change weakens protections (`data["settings"]`), and nobody agreed; nothing was changed."""
+    """The change weakens protections (`data["settings"]`), and was not agreed to; nothing was changed."""
 
     code, name = -33111, "would_weaken"
 

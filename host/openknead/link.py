@@ -1,6 +1,6 @@
 """Links: bytes to a device and back, over a serial port or a socket.
 
-`read` waits at most POLL_S and `write` at most WRITE_S, so that nobody above ever hangs.
+`read` waits at most POLL_S and `write` at most WRITE_S, so that no caller ever hangs.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class SocketLink:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.sendall(first)
         except OSError as problem:
-            raise PortNotFound(f"nobody answers at {address[0]}:{address[1]} for {port}") from problem
+            raise PortNotFound(f"no answer at {address[0]}:{address[1]} for {port}") from problem
 
     def read(self) -> bytes:
         try:
@@ -156,7 +156,7 @@ def open_link(port: str) -> Link:
 
 
 def _join(port: str) -> SocketLink | None:
-    """A link to `port` through the process that shares it (see hub.py), None when nobody does."""
+    """A link to `port` through the process that shares it (see hub.py), None when none does."""
     share = rundir.read_living(rundir.share_file(port))
     if not share:
         return None

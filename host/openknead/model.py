@@ -310,5 +310,5 @@ class SessionEnd:
 
     @property
     def wanted(self) -> bool:
-        """Whether it ended as somebody wished: at its time, or stopped by hand."""
+        """Whether it ended as intended: at its time, or stopped by hand."""
         return self.reason in ("completed", "stop_button", "host_stop")

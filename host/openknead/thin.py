@@ -10,7 +10,7 @@ SEQ_MASK = 0x3FFFFFFF  # the device's count of samples wraps here
 
 
 def common(rates: Iterable[int]) -> int:
-    """The rate of which all of these are a part; 0: nobody wants any."""
+    """The rate of which all of these are a part; 0: none is wanted."""
     wanted = [hz for hz in rates if hz]
     return math.lcm(*wanted) if wanted else 0
 

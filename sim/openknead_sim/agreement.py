@@ -13,7 +13,7 @@ TOO_SHORT_MS = 50  # the motor did not even come on, or was off again within som
 @dataclass(frozen=True)
 class Seen:
     """A session that ended. least_ms, most_ms: its length by the pins, which do not show the end of a pause;
-    reason: as the device said it, None: nobody heard it; must: False when a restart came so soon that it need
+    reason: as the device said it, None: not heard; must: False when a restart came so soon that it need
     not stand in the journal."""
 
     least_ms: float
@@ -23,7 +23,7 @@ class Seen:
 
 
 def disagreements(seen: Sequence[Seen], records: Iterable[dict[str, Any]], deaf: bool = False) -> list[str]:
-    """What does not agree, in words. deaf: there may have been sessions that nobody heard of."""
+    """What does not agree, in words. deaf: there may have been sessions that were not heard of."""
     found = []
     waiting = list(seen)
     lost = 0

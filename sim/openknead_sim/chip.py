@@ -1,4 +1,4 @@
-"""Chip: one simulated RP2040, with a clock that only moves when somebody waits.
+"""Chip: one simulated RP2040, with a clock that only moves when code waits.
 
 Runs on CPython and on MicroPython. Everything is visible from outside (`level`, `mean`, `watch`) and can be
 made to fail from outside (`stick`, `adc[n]`, `usb`). Nothing sleeps: waiting moves `clock_us`, and the
@@ -140,7 +140,7 @@ class Chip:
         self.pull = bytearray(PINS)
         self.external = [FLOATING] * PINS
         self.stuck = [FLOATING] * PINS
-        self.plain = bytearray(b"\1" * PINS)  # 1: nobody watches the pin, it is not stuck, has no interrupt
+        self.plain = bytearray(b"\1" * PINS)  # 1: the pin is not watched, it is not stuck, has no interrupt
         self.irqs: dict = {}  # type: ignore[type-arg]  # pin -> (handler, trigger, pin object, hard)
         self._irq_queue: list = []  # type: ignore[type-arg]
         self.slices = [Slice() for _ in range(8)]
@@ -224,7 +224,7 @@ class Chip:
             if end <= self.clock_us:
                 return False
             if limit == NEVER_US:
-                raise RuntimeError("the firmware waits for input that nobody will send")
+                raise RuntimeError("the firmware waits for input that will never come")
             self.sleep_us(limit - self.clock_us)
         return True
 
@@ -271,7 +271,7 @@ class Chip:
             if self.horizon_us <= self.clock_us:
                 self.park()
                 if self.horizon_us <= self.clock_us:
-                    return  # nobody parks here (MicroPython): the clock stands still
+                    return  # nothing parks here (MicroPython): the clock stands still
             if self.attention:
                 return
 
@@ -285,7 +285,7 @@ class Chip:
                 raise RuntimeError("the firmware hangs, and nothing will reset it")
             self._sleep_through(self.limit_us)
             if self.limit_us <= before:
-                raise RuntimeError("the firmware hangs where nobody parks it")
+                raise RuntimeError("the firmware hangs where it cannot be parked")
         self.attention = False
         queue, self._irq_queue = self._irq_queue, []
         for handler, pin in queue:

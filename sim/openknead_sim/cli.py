@@ -26,7 +26,7 @@ PARTS = ("motor", "winding", "driver", "handle", "pad")
 BUTTON_NAMES = ("plus", "minus", "mode", "stop")
 LATEST_S = 86_400.0
 OPEN_TO_ALL = "the network can reach this port: its prompt runs no code, which could do here what you can"
-WIDE = 180  # columns of a table that nobody looks at on a terminal
+WIDE = 180  # columns of a table that is not read on a terminal
 
 
 class Speed(click.ParamType[float]):

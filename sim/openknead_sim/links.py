@@ -45,13 +45,13 @@ class Link(Protocol):
         """Queue output and send what can be sent."""
 
     def unread(self) -> int:
-        """Output bytes that the host has not read, 0 when nobody can tell."""
+        """Output bytes that the host has not read, 0 when it is not known."""
 
     def full(self) -> bool:
-        """Whether the device should notice that nobody reads."""
+        """Whether the device should notice that its output is not read."""
 
     def discard(self) -> None:
-        """Forget output that nobody reads."""
+        """Forget unread output."""
 
     def attached(self) -> bool:
         """Whether a host has the port open, as far as anybody can tell."""

@@ -154,7 +154,7 @@ def rp2_names(chip: "Chip") -> dict:  # type: ignore[type-arg]
 
 
 def time_names(chip: "Chip") -> dict:  # type: ignore[type-arg]
-    """time. The calendar starts at 2021-01-01 at power-on, as on a Pico whose clock nobody set."""
+    """time. The calendar starts at 2021-01-01 at power-on, as on a Pico whose clock was never set."""
     ticks = chip.ticks_us
     epoch_s = 1_609_459_200
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TICK_US = 10_000
 GRACE_US = TICK_US + 5_000  # a tick, and half of the next: transcripts are read once a tick
 STOP_US = TICK_US + 500  # a tick, and a sample's time
-STOP_EDGE_US = 500  # from the STOP wire to RUN_REQ low: the interlock asks nobody
+STOP_EDGE_US = 500  # from the STOP wire to RUN_REQ low: the interlock decides alone
 SELFTEST_US = 150_000  # RUN_REQ may be high so long with no duty: the self-test looks whether it falls
 RAMPING_FAULTS = ("heap_low",)  # they let the level fall to standstill …
 RAMP_US = 6_000_000  # … which takes so long at most

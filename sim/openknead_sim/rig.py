@@ -1,6 +1,6 @@
 """Rig: the wires between a simulated chip and the massager it drives, as on the breadboard build.
 
-The plant moves when the clock has moved (`Chip.world`), not when somebody reads; the ADC asks again only
+The plant moves when the clock has moved (`Chip.world`), not when the firmware reads; the ADC asks again only
 when its inputs are older than half a millisecond. Runs on CPython and on MicroPython.
 """
 

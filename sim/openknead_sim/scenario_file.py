@@ -32,7 +32,7 @@ TOP = {
 
 # key: types, meaning
 BOARD: dict[str, tuple[tuple[type, ...], str]] = {
-    "as_shipped": ((bool,), "remote start is not enabled (default: somebody has held MODE)"),
+    "as_shipped": ((bool,), "remote start is not enabled (default: MODE has been held)"),
     "keepalive": ((bool,), "the host gives a sign of life every second of a session (default: it does)"),
     "tach": ((bool,), "the tach's wire is fitted (default: it is)"),
     "charge": (NUMBER, "state of charge of the battery, 0…1 (default 1)"),

@@ -186,7 +186,7 @@ class Server:
         link.write(self.board.receive() if usb.host_reading or not link.full() else b"")
         self._pace.unread(now, self.board.chip.clock_us, link.unread())
         if self._pace.stalled(now) and not self._pace.talking(now):
-            link.discard()  # nobody has the port open: a real device's output is lost, too
+            link.discard()  # no host has the port open: a real device's output is lost, too
         usb.host_reading = not (deaf or link.full())
 
     def _obey(self) -> None:

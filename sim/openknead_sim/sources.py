@@ -1,6 +1,6 @@
 """Sources: MicroPython source to CPython code, for the sandbox.
 
-Virtual time moves when somebody waits. A loop that waits for nothing would keep it still for ever, and Ctrl-C
+Virtual time moves when code waits. A loop that waits for nothing would keep it still for ever, and Ctrl-C
 with it; so in everything but the packaged firmware each turn of a loop calls `__turn__` of the sandbox.
 """
 

@@ -23,7 +23,7 @@ from .rpc import RpcError
 from .scenario_file import Scenario, hand
 from .virtual import NotRunning, VirtualBoard
 
-KEEPALIVE = framed({"jsonrpc": "2.0", "method": "session.keepalive"})  # nobody waits for an answer
+KEEPALIVE = framed({"jsonrpc": "2.0", "method": "session.keepalive"})  # its answer is not waited for
 KEEPALIVE_US = 1_000_000
 BOOT_MS = 500  # with the first self-test
 WRITTEN_MS = 1_000  # after a session the journal has been written by then

@@ -98,7 +98,7 @@ class Usb:
 
     @property
     def pending(self) -> int:
-        """Output bytes that nobody has taken yet."""
+        """Output bytes that have not been taken yet."""
         return len(self._out)
 
     @property
@@ -157,7 +157,7 @@ class Usb:
         return byte
 
     def put(self, data: "bytes | bytearray") -> int:
-        """Write as MicroPython does; bytes that nobody takes within half a second are dropped."""
+        """Write as MicroPython does; bytes that are not taken within half a second are dropped."""
         n = len(data)
         if self._flowing and not self._chip.dead:  # one byte at a time: the way has to be short
             self._out += data

@@ -79,7 +79,7 @@ def before_session(
         if app.json or not sys.stdin.isatty():
             raise CheckDue(
                 f"the contraindication check of the profile {name} is due: {due}",
-                remedy="answer it: knead guide; if somebody else has seen to it: --no-guide",
+                remedy="answer it: knead guide; if another person has checked: --no-guide",
             )
         found = found.checked(book(), ask(book(), err=False))
         profile.save(found)

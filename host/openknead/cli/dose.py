@@ -70,7 +70,7 @@ def dose(
 
     Minutes are those with the motor on; minutes times the mean rate are the oscillations. From the device's
     journal; below stands what the device itself counts today and holds against its limits. Sessions whose
-    date nobody knows have the number of the boot in place of the day.
+    date is not known have the number of the boot in place of the day.
 
     --hand-vibration estimates the vibration of the handle and the minutes that EU Directive 2002/44/EC leaves
     of today at each level. All of today's sessions count, whatever --area and --days say.

@@ -81,7 +81,7 @@ class Explainer:
         return " ".join(filter(None, told))
 
     def _session(self, record: Record) -> str:
-        who = WHO.get(record.word("origin") or "", "somebody started")
+        who = WHO.get(record.word("origin") or "", "someone started")
         level = quantity(record.number("level"), "")
         run_s = record.number("run_s")
         text = f"the session {who} at level {level} ran {_duration(record.number('ran_ms'), 1000)}"

@@ -177,5 +177,5 @@ def picture(collector: Collector, title: str, path: Path) -> Path:
 
 
 def exit_code(end: SessionEnd | Summary) -> int:
-    """0 when the session ended at its time or by somebody's wish, else 3."""
+    """0 when the session ended at its time or was stopped by hand, else 3."""
     return 0 if SessionEnd(end.reason).wanted else 3

@@ -1,4 +1,4 @@
-"""`knead record`: telemetry and events into a file, until somebody stops."""
+"""`knead record`: telemetry and events into a file, until it is stopped."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def fault(case: Case) -> Finding | None:
-    """A fault that stops everything until somebody clears it."""
+    """A fault that stops everything until it is cleared."""
     if not case.device:
         return None
     latched = case.status.fault

@@ -33,7 +33,7 @@ def ok(finding: str, **data: Any) -> Finding:
 
 
 def note(finding: str, remedy: str = "", **data: Any) -> Finding:
-    """Works, and still somebody should know."""
+    """Works, but is worth knowing."""
     return Finding(Verdict.NOTE, finding, remedy, data)
 
 

@@ -145,7 +145,7 @@ class System:
         return None
 
     def in_windows(self) -> bool:
-        """Whether this is a Linux inside Windows, which has no USB until somebody hands it over."""
+        """Whether this is a Linux inside Windows, which has no USB until it is handed over."""
         return "microsoft" in _line(self.path("/proc/version")).lower()
 
 

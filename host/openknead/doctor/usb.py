@@ -142,7 +142,7 @@ def holder(case: Case) -> Finding | None:
         return ok("another knead has the port and shares it")
     held = case.system.holders(port)
     if not held:
-        return ok("nobody else has the port open, as far as this user can see")
+        return ok("no other program has the port open, as far as this user can see")
     names = ", ".join(f"{program} (process {pid})" for pid, program in held)
     data = {"holders": [{"pid": pid, "program": program} for pid, program in held]}
     if any(program == MODEM_MANAGER for _, program in held):

@@ -21,7 +21,7 @@ from openknead import __version__
 ALWAYS_SOURCE = ("boot.py", "main.py")
 PACKAGE = "massager/"  # the folder that is the firmware's alone
 PROGRAMS = "massager/programs/"
-CONTENT_FILE = "content"  # where the firmware keeps the hash of the files that somebody agreed to
+CONTENT_FILE = "content"  # where the firmware keeps the hash of the files that the user agreed to
 MIP_FILE = "package.json"  # in the repository's root
 
 Form = Literal["native", "mpy", "source"]

@@ -66,7 +66,7 @@ def differing(wanted: Mapping[str, bytes], sizes: Mapping[str, int], repl: Repl)
 
 
 def strangers(plan: Plan, wanted: Mapping[str, bytes]) -> list[str]:
-    """Files that have to go and of which the firmware knows nothing, in either form: somebody's own."""
+    """Files that have to go and of which the firmware knows nothing, in either form: the user's own."""
     known = {path.removesuffix(".mpy").removesuffix(".py") for path in wanted}
     return [
         path

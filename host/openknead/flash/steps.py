@@ -146,7 +146,7 @@ class Walk:
 
     def _is_done(self, port: str, image: Image | None) -> bool:
         """Look at what runs, stop its motor, and ask for its settings. True when there is nothing to change,
-        or nothing more to find out without disturbing somebody.
+        or nothing more to find out without disturbing the user.
         """
         report, options = self._report, self._options
         device, runs = target.greet(port, options.timeout_s, SETTLE_S if self._written else 0.0)

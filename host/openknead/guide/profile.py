@@ -1,6 +1,6 @@
 """Who has answered the contraindication check, when and how: one small file a person, on this computer only.
 
-Answers hold for 90 days and for the list they were given to. They are about somebody's health: the file can
+Answers hold for 90 days and for the list they were given to. They are about a person's health: the file can
 be read by its owner only, and nothing of it is ever sent to a device.
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from openknead.programs.curve import HZ, Point, evaluate
 from openknead.programs.model import Stage
 
-NEAR_MILLI = 150  # the level follows a moment late: a difference that nobody feels
+NEAR_MILLI = 150  # the level follows a moment late: a difference that cannot be felt
 
 Shortfall = tuple[int, str, str, str]  # stage from 0, key, what, remedy
 

@@ -1,4 +1,4 @@
-"""A program as the text of a file: for a file that is made rather than written by somebody."""
+"""A program as the text of a file: for a file that is generated rather than written by hand."""
 
 from __future__ import annotations
 

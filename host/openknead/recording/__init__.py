@@ -1,4 +1,4 @@
-"""Recordings: telemetry and events of a device in a file, with UTC time, until somebody stops.
+"""Recordings: telemetry and events of a device in a file, with UTC time, until it is stopped.
 
 Three formats, told by the file's suffix: CSV for spreadsheets, pandas and R, JSON Lines for programs, SQLite
 for queries. All say who was recorded, and how many samples were lost; all are readable up to the last whole

@@ -10,7 +10,7 @@ while the CPU works, to a tenth of real time or less with the firmware on it, an
 
 Where it differs from a Pico on a cable: a hard reset takes the USB port of the real thing away for a second;
 here the port stays, and what was under way is lost. A pseudo-terminal does not tell whether anybody has it
-open, so the device always finds a host that reads, and beyond a few kilobytes what nobody reads is thrown
+open, so the device always finds a host that reads, and beyond a few kilobytes unread output is thrown
 away. `knead` sees this process on the port and may blame it when nothing answers.
 """
 

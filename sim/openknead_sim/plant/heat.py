@@ -55,7 +55,7 @@ class Heat:
         tissue_w: float = 0.0,
         on_skin: bool = False,
     ) -> None:
-        """Advance by dt_s > 0 with the given mean losses, W. on_skin: the pad touches somebody."""
+        """Advance by dt_s > 0 with the given mean losses, W. on_skin: the pad touches skin."""
         p = self._p
         if dt_s != self._dt:
             self._dt = dt_s
