@@ -1,6 +1,6 @@
 """The udev rule that comes with the package: who may use a Pico's port, and that ModemManager may not.
 
-Linux only. `root` in place of / is for packagers and tests: files are written there, without telling the system.
+Linux only. `root` in place of / is for packagers and tests: it writes there and does not tell the system.
 """
 
 from __future__ import annotations

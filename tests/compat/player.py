@@ -1,4 +1,4 @@
-"""A device that answers from a recording: what today's host meets on a board that nobody has upgraded."""
+"""A device that answers from a recording: what today's host meets on a board that was not upgraded."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from wire import Entry, load
 HERE = Path(__file__).resolve().parent
 RECORDINGS = sorted(HERE.glob("protocol-*.jsonl"))
 FIRST_MINOR = 1  # of version 1 that was recorded
-NEVER = {"internal_error"}  # nobody knows a request that leads to it
+NEVER = {"internal_error"}  # no known request leads to it
 METHODS = "massager/methods.py"
 
 

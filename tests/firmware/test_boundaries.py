@@ -1,6 +1,6 @@
 """Boundaries of Safety: each threshold and time from both sides, to the unit and to the tick.
 
-The numbers are the design's, written out: whoever changes one in the firmware changes it here as well. Safety
+The numbers are the design's, written out: a change in the firmware needs the same change here. Safety
 stands alone, on readings that the test sets, with nothing filtered in between. `make mutants` breaks the
 firmware piece by piece and counts what these and the other tests notice.
 """

@@ -1,6 +1,6 @@
 """Boundaries of Session, which stands alone here: each time and level from both sides, and every transition.
 
-The numbers are the design's, written out: whoever changes one in the firmware changes it here as well.
+The numbers are the design's, written out: a change in the firmware needs the same change here.
 """
 
 from massager import cues, faults

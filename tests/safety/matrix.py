@@ -73,7 +73,7 @@ class Case:
     draw from; accepted: what may be reported by way of `reports`: "fault", "reason" (why a session ended),
     "refusal", or "selftest" (names of the tests that failed); within_ms: until the host has heard of it;
     off_ms: until the motor is off, None when it was off or may go on;
-    state: "driven", "idle" or "off" (it fails without power); then: what somebody does a second later, from
+    state: "driven", "idle" or "off" (it fails without power); then: what is done a second later, from
     which the time counts: a method `_then_…` of Trial, "" = nothing;
     since: when the failure begins to show, a function of the trial; levels, pressure, moments, ambient_c: the
     points at which it is tried, where others could not show it; lasts_ms: mended after so long, because the

@@ -115,7 +115,7 @@ class Person:
             calm.alarms.append(f"{e} {e.data}")
             return calm
         calm.alarms += [text for _, text in stage.events if text.startswith("fault")]
-        # How closely the rate follows a hand that lets go at once is the drive's matter, and nobody's alarm.
+        # How closely the rate follows a hand that lets go at once is the drive's matter, not an alarm.
         calm.alarms += [f"{b.promise}: {b.detail}" for b in stage.observer.breaches if b.promise != "rate"]
         if status["selftest"] == "failed":
             calm.alarms.append(f"self-test: {stage.rpc('selftest')['tests']}")

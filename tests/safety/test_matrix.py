@@ -55,7 +55,7 @@ def test_the_safety_case_quotes_failures_that_are_tried() -> None:
 
 
 def test_a_failure_that_is_not_noticed_is_found_out() -> None:
-    """The matrix is no rubber stamp: what nobody can notice, and a wrong name, are problems."""
+    """Trials can fail: a failure that cannot be detected, and a wrong name, are problems."""
     assert "not detected" in str(
         play(replace(BY_NAME["host silent"], injection="host_not_reading"), 1).problem
     )

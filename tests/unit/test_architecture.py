@@ -222,7 +222,7 @@ def test_names_of_the_tree_are_seen() -> None:
 
 def test_no_two_test_files_share_a_name() -> None:
     """pytest imports them as top-level modules and takes one folder's file for the other's."""
-    scripts = {"conftest.py", "run.py"}  # the latter are started by make and imported by nobody
+    scripts = {"conftest.py", "run.py"}  # the latter are started by make and never imported
     names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name not in scripts]
     assert sorted(names) == sorted(set(names))
 

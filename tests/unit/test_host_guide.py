@@ -32,7 +32,7 @@ ABOVE = {"neck", "throat", "head", "face"}
 
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch, peer: Peer) -> Peer:
-    """A device that is no simulation, and nobody who says that the check has been seen to."""
+    """A device that is not simulated, and no word that the check was done."""
     monkeypatch.delenv("OPENKNEAD_NO_GUIDE")
     peer.answers["session.start"] = lambda params: peer._session("RUNNING")
     return peer

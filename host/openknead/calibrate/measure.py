@@ -144,7 +144,7 @@ class _Run:
                 return
             if samples[-1].t_ms - began_ms > WAIT_MS:
                 raise CalibrationRefused(
-                    f"nothing pressed the pad: the current stayed below {least_a:.2f} A for {WAIT_MS / 1000:g} s",
+                    f"no press came: the current stayed below {least_a:.2f} A for {WAIT_MS / 1000:g} s",
                     remedy="repeat, and press the pad against a cushion when told to",
                 )
 
