@@ -267,7 +267,7 @@ class Safety:
             self.latch(self._why_still() if code == faults.STALL else code)
 
     def _judge_slowly(self, code, bad):
-        """Time a cause that comes and goes because the drive reacts to it: it is forgotten at half the pace.
+        """Time a cause that comes and goes because the drive reacts to it: it is forgotten as it was counted.
 
         For one cause only: `_looked_us` is its own.
         """
@@ -276,8 +276,8 @@ class Safety:
         self._looked_us = now_us
         if not bad and self._causes[code] == _TIMED:
             since_us = self._since_us[code]
-            if ((now_us - since_us) & CLOCK_MASK) > passed_us + (passed_us >> 1):
-                self._since_us[code] = (since_us + passed_us + (passed_us >> 1)) & CLOCK_MASK
+            if ((now_us - since_us) & CLOCK_MASK) > 2 * passed_us:
+                self._since_us[code] = (since_us + 2 * passed_us) & CLOCK_MASK
                 return
         self._judge(code, bad)
 

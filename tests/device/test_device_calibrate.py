@@ -99,7 +99,7 @@ def test_the_motors_own_constants_come_out(
 
 def test_a_motor_far_from_its_settings_is_found_in_steps(tmp_path: Path) -> None:
     """With constants far off the drive hunts; the refusal carries what is good enough for the next run."""
-    motor = {"r_ohm": 1.6, "k_vs": 0.009, "no_load_a": 0.3}
+    motor = {"r_ohm": 1.6, "k_vs": 0.0095, "no_load_a": 0.3}  # further off is a rate_mismatch, or a runaway
     with massager(tmp_path, **motor) as device:
         (board,) = running(device.port)
         with pytest.raises(CalibrationRefused, match="too uncertain") as caught:
