@@ -168,7 +168,8 @@ class Safety:
             self._check_heat(channel)
             if channel == DRIVER and motor_on:
                 near = sense.rate_opm >> self._near
-                if self._causes[faults.RATE_MISMATCH] or not -near < sense.emf_opm - sense.rate_opm < near:
+                far = not -near < sense.emf_opm - sense.rate_opm < near
+                if far or (timed and self._causes[faults.RATE_MISMATCH]):
                     self._judge_slowly(faults.RATE_MISMATCH, self._apart())
         if self._drive.limited or self._limited_us:
             self._report_limited(period_us)
@@ -308,11 +309,12 @@ class Safety:
             # A tach of one pulse a turn needs a quarter of a second to know; the back-EMF knows at once.
             if demand >= STALL_DEMAND_OPM:
                 slow = rate * 3 < demand or (sense.current_ma > TURNING_MA and sense.emf_opm * 3 < demand)
-        causes = self._causes
-        if fast or causes[faults.RUNAWAY]:
-            self._judge(faults.RUNAWAY, fast)
-        if slow or causes[faults.STALL]:
-            self._judge(faults.STALL, slow)
+        if fast or slow or self._timed:
+            causes = self._causes
+            if fast or causes[faults.RUNAWAY]:
+                self._judge(faults.RUNAWAY, fast)
+            if slow or causes[faults.STALL]:
+                self._judge(faults.STALL, slow)
 
     def _check_rest(self, period_us):
         """The motor that is off: it may coast, which only slows it down."""
@@ -326,7 +328,7 @@ class Safety:
                 self._coasting_opm = rate
         elif rate > _UNCOMMANDED_OPM:
             moves = rate - _UNCOMMANDED_OPM > self._coasting_opm or off_us >= STANDSTILL_US
-        if moves or self._causes[faults.UNCOMMANDED_MOTION]:
+        if moves or (self._timed and self._causes[faults.UNCOMMANDED_MOTION]):
             self._judge(faults.UNCOMMANDED_MOTION, moves)
 
     def _check_current(self, motor_on):
@@ -403,11 +405,12 @@ class Safety:
         if channels != before:
             self._hot_channels = channels
             self._limit(faults.LIMIT_HEAT, channels)
-        causes = self._causes
-        if broken or causes[sensor]:
-            self._judge(sensor, broken)
-        if value >= fault or causes[hot]:  # once tripped, the cause lasts until the limiter lets go
-            self._judge(hot, value >= fault or (causes[hot] == _LASTS and channels & bit))
+        if broken or value >= fault or self._timed:
+            causes = self._causes
+            if broken or causes[sensor]:
+                self._judge(sensor, broken)
+            if value >= fault or causes[hot]:  # once tripped, the cause lasts until the limiter lets go
+                self._judge(hot, value >= fault or (causes[hot] == _LASTS and channels & bit))
 
     def _check_supply(self, motor_on):
         mv = self._sense.supply_mv
@@ -418,19 +421,22 @@ class Safety:
         off = self._sense.reference - HALF_RAIL
         wrong = off > _REFERENCE_OFF or off < -_REFERENCE_OFF
         high = mv > self._supply_high_mv
+        timed = self._timed
         causes = self._causes
-        if wrong or causes[faults.ADC_REFERENCE]:
-            self._judge(faults.ADC_REFERENCE, wrong)
-        if high or causes[faults.SUPPLY_HIGH]:
-            self._judge(faults.SUPPLY_HIGH, high)
+        if wrong or high or timed:
+            if wrong or causes[faults.ADC_REFERENCE]:
+                self._judge(faults.ADC_REFERENCE, wrong)
+            if high or causes[faults.SUPPLY_HIGH]:
+                self._judge(faults.SUPPLY_HIGH, high)
         if not motor_on:  # a low supply only refuses the start
             return
         low = mv < self._supply_fault_mv
         dips = mv < self._supply_least_mv
-        if low or causes[faults.BATTERY_CRITICAL]:
-            self._judge(faults.BATTERY_CRITICAL, low)
-        if causes[faults.SUPPLY_DIP] or (dips and self._driven_us - self._on_at_us < START_US):
-            self._judge(faults.SUPPLY_DIP, dips)
+        if low or dips or timed:
+            if low or causes[faults.BATTERY_CRITICAL]:
+                self._judge(faults.BATTERY_CRITICAL, low)
+            if causes[faults.SUPPLY_DIP] or (dips and self._driven_us - self._on_at_us < START_US):
+                self._judge(faults.SUPPLY_DIP, dips)
 
     def _apart(self):
         """Whether tach and back-EMF of the driven motor differ by more than motors do, in mV."""
