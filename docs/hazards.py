@@ -169,7 +169,7 @@ def near_alarms(after_ms: dict[str, int]) -> str:
 
 
 def missing(faults: Sequence[str]) -> list[str]:
-    """What the safety case names and does not exist, and which of the faults stand in no hazard."""
+    """What the safety case names and does not exist, and which of the faults belong to no hazard."""
     found = []
     hazardous = [name for hazard in case()["hazard"] for name in hazard["faults"]]
     found += [f"no hazard has the fault {name}" for name in faults if name not in hazardous]

@@ -195,7 +195,7 @@ def ask() -> float:
         print("A number from 0 to 10, please.")
 
 
-# %% The log: written line by line, so that nothing is lost when somebody stops the protocol
+# %% The log: written line by line, so that nothing is lost when the protocol is stopped
 class Log:
     """The files of one run: protocol.json, sessions.csv, samples.csv."""
 
@@ -227,7 +227,7 @@ class Log:
 
 
 def about(dev: Device, args: argparse.Namespace, order: Sequence[Condition]) -> dict[str, object]:
-    """What somebody needs to repeat this."""
+    """What is needed to repeat this."""
     return {
         "openknead": openknead.__version__,
         "device": asdict(dev.hello),
@@ -254,7 +254,7 @@ def device(args: argparse.Namespace) -> Iterator[Device]:
 
 
 def run(dev: Device, args: argparse.Namespace) -> tuple[list[Session], list[list[Sample]]]:
-    """All sessions in their order, until one does not end by itself: then somebody wants no more."""
+    """All sessions in their order, until one does not end by itself: then it was stopped."""
     order = design(args.levels, args.seconds, args.blocks, args.seed)
     log = Log(args.out, about(dev, args, order))
     sessions, all_samples = [], []

@@ -1,6 +1,6 @@
 """KiCad without a screen: rule checks, KiCad's own netlist, pictures. `python -m hardware.kicad.headless`
 
---write makes the board and the pictures anew; without it nothing in the repository changes, and the board
+--write makes the board and the pictures again; without it nothing in the repository changes, and the board
 must be the one that the generator makes. What is checked can stand in another folder: a broken copy, say.
 """
 
@@ -171,7 +171,7 @@ def wrong(folder: Path = HERE) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="make the board and the pictures anew")
+    parser.add_argument("--write", action="store_true", help="make the board and the pictures again")
     arguments = parser.parse_args()
     if not available():
         print("KiCad 9 is not installed: python3 hardware/install.py")

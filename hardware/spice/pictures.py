@@ -44,7 +44,7 @@ def draw(p: Parameters, folder: Path) -> None:
     asleep = {case.name: case.run for case in supply_cases(bare(full))}["supply opened, driver asleep"]
     for column, (title, constants, run) in enumerate(
         (
-            ("supply opened, driver goes on", full.parameters, opened),
+            ("supply opened, driver keeps driving", full.parameters, opened),
             ("driver asleep, no bulk capacitor", bare(full).parameters, asleep),
         )
     ):
@@ -62,7 +62,7 @@ def wave(p: Parameters, run: Run) -> Wave:
         path = Path(folder) / "wave"
         simulate(p, replace(run, wave=path, measures={}, step_s=1e-6 if run.seconds < 0.12 else 1e-5))
         rows = [line.split() for line in path.read_text().splitlines()]
-    # wrdata writes the time anew before each vector: t w t i t bus t source
+    # wrdata writes the time again before each vector: t w t i t bus t source
     rows = rows[:: max(1, len(rows) // 20_000)]
     t, speed, current, bus = ([float(row[n]) for row in rows] for n in (0, 1, 3, 5))
     return t, speed, current, bus

@@ -150,7 +150,7 @@ class Device:
     async def close(self) -> None:
         """Stop the session that this object started, if it still runs, and release the port.
 
-        Goes on when it is cancelled.
+        Continues when it is cancelled.
         """
         if self._closing is None:
             self._closing = self._pool.submit(self._device.close)
@@ -212,7 +212,7 @@ class Device:
         )
 
     async def skip(self) -> SessionState:
-        """Go on to the program's next stage; the session gets shorter. WrongState when there is none."""
+        """Skip to the program's next stage; the session gets shorter. WrongState when there is none."""
         return await self._ask(self._device.skip)
 
     async def back(self) -> SessionState:
@@ -228,7 +228,7 @@ class Device:
         return await self._ask(self._device.pause)
 
     async def resume(self) -> SessionState:
-        """Go on after a pause, with a soft start."""
+        """Continue after a pause, with a soft start."""
         return await self._ask(self._device.resume)
 
     async def stop(self) -> SessionState:
@@ -265,9 +265,9 @@ class Device:
         return Feed(self)
 
     async def telemetry(self, hz: int = 10) -> AsyncIterator[Sample]:
-        """Samples at `hz` (1…20, a divisor of 100); any number of loops may go on, each at its own rate.
+        """Samples at `hz` (1…20, a divisor of 100); any number of loops may run, each at its own rate.
 
-        Ends with the session that this object started; without one it goes on until it is closed. A loop that
+        Ends with the session that this object started; without one it runs until it is closed. A loop that
         is left or cancelled ends the subscription.
         """
         device = self._device

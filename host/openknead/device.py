@@ -81,7 +81,7 @@ class Device(Closing):
         self._sets_clock = set_clock
         self._board = board
         self._hub: Hub | None = None
-        self._loops: list[int] = []  # rates of the telemetry loops that go on
+        self._loops: list[int] = []  # rates of the telemetry loops that run
         self._open()
 
     def _open(self) -> None:
@@ -151,7 +151,7 @@ class Device(Closing):
         self._release()
 
     def _release(self) -> None:
-        """Give the port back; a session of ours goes on for `host_timeout_s`."""
+        """Give the port back; a session of ours continues for `host_timeout_s`."""
         self._keeper.stop()
         if self._hub:
             self._hub.close()
@@ -265,7 +265,7 @@ class Device(Closing):
         return state
 
     def skip(self) -> SessionState:
-        """Go on to the program's next stage; the session gets shorter. WrongState when there is none."""
+        """Skip to the program's next stage; the session gets shorter. WrongState when there is none."""
         return SessionState.of(self.call("session.skip"))
 
     def back(self) -> SessionState:
@@ -287,7 +287,7 @@ class Device(Closing):
         return SessionState.of(self.call("session.pause"))
 
     def resume(self) -> SessionState:
-        """Go on after a pause, with a soft start."""
+        """Continue after a pause, with a soft start."""
         return SessionState.of(self.call("session.resume"))
 
     def stop(self) -> SessionState:
@@ -330,7 +330,7 @@ class Device(Closing):
         return int(self._value("telemetry.subscribe", "hz", hz=hz))
 
     def feed(self, wake: Callable[[], None] | None = None) -> Feed:
-        """Samples (when subscribed) and events as they come. Reading goes on in a thread from now.
+        """Samples (when subscribed) and events as they come. Reading continues in a thread from now.
 
         wake: called by that thread whenever there is something to get; must not block.
         """
@@ -339,9 +339,9 @@ class Device(Closing):
         return Feed(self.channel, self.translate, wake)
 
     def telemetry(self, hz: int = 10) -> Iterator[Sample]:
-        """Samples at `hz` (1…20, a divisor of 100); any number of loops may go on, each at its own rate.
+        """Samples at `hz` (1…20, a divisor of 100); any number of loops may run, each at its own rate.
 
-        Ends with the session that this object started; without one it goes on until it is closed.
+        Ends with the session that this object started; without one it runs until it is closed.
         Raises DeviceTimeout when samples stay away, LinkLost, DeviceRestarted.
         """
         bound = self._follows
@@ -546,7 +546,7 @@ class Device(Closing):
     def journal(self, start: int | None = None) -> Iterator[Record]:
         """The records of the device's black box, oldest first, from number `start` on; read page by page.
 
-        Raises NotOffered, and while it goes on whatever `call` raises.
+        Raises NotOffered, and while it runs whatever `call` raises.
         """
         require(self.hello, "journal", self.port)
         return journal.read(self.call, start)
@@ -613,7 +613,7 @@ def utc_offset_min(unix_s: int) -> int:
 
 
 def is_due(t_ms: int, last_ms: int | None, hz: int) -> bool:
-    """Whether a loop at `hz` wants this sample; others may have asked for more than it has."""
+    """Whether a loop at `hz` takes this sample; others may have asked for more than it has."""
     return last_ms is None or ((t_ms - last_ms) & T_MASK) + SLACK_MS >= 1000 / hz
 
 

@@ -57,7 +57,7 @@ def _unanswered(channel: Channel, timeout: float, silence: DeviceTimeout) -> Dev
     if channel.link.shared:
         return DeviceTimeout(
             f"another knead holds {port} and does not answer within {timeout:g} s",
-            remedy="let that one go on, or end it",
+            remedy="let that one run, or end it",
         )
     if holders(port):
         return busy(port)  # opened without a lock, it reads the answers before we do

@@ -2,7 +2,7 @@
 
 The device ends such a session when its host falls silent for `host_timeout_s`. A beat is due after a
 quarter of that time on our clock, or after BEAT_DEVICE_MS on the device's clock as telemetry shows it: an
-accelerated virtual board waits for its host, and goes on as soon as it hears it.
+accelerated virtual board waits for its host, and continues as soon as it hears it.
 """
 
 from __future__ import annotations

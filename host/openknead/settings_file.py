@@ -153,7 +153,7 @@ class _Reading:
         if not equals or not _NAME.fullmatch(name):
             self.bad(number, None, "syntax", "no line of the form `name = value`")
         elif name in self.seen:
-            self.bad(number, name, "twice", f"{name} stands in line {self.seen[name]} already")
+            self.bad(number, name, "twice", f"{name} is in line {self.seen[name]} already")
         else:
             self.seen[name] = number
             if name == "format":

@@ -16,7 +16,7 @@ def common(rates: Iterable[int]) -> int:
 
 
 class Thinner:
-    """Lets every n-th sample through and numbers them anew: a gap in `seq` still counts lost ones."""
+    """Lets every n-th sample through and numbers them again: a gap in `seq` still counts lost ones."""
 
     def __init__(self) -> None:
         self._seq: int | None = None
@@ -28,7 +28,7 @@ class Thinner:
         """The params of a telemetry notification, None when it is not its turn; every: 1 takes all."""
         if not isinstance(params, list) or not params or not isinstance(params[0], int):
             return None
-        if every != self._every:  # what was held back at the other rate is not lost: the period begins anew
+        if every != self._every:  # what was held back at the other rate is not lost: the period begins again
             self._every, self._due = every, 0
         seq = params[0]
         self._due += every if self._seq is None else (seq - self._seq) & SEQ_MASK

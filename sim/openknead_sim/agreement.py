@@ -14,7 +14,7 @@ TOO_SHORT_MS = 50  # the motor did not even come on, or was off again within som
 class Seen:
     """A session that ended. least_ms, most_ms: its length by the pins, which do not show the end of a pause;
     reason: as the device said it, None: not heard; must: False when a restart came so soon that it need
-    not stand in the journal."""
+    not be in the journal."""
 
     least_ms: float
     most_ms: float

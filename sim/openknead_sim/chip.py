@@ -104,7 +104,7 @@ class Chip:
     called after waits (short ones together).
 
     Faults to put in: `stick` a pin; `hang` True: at its next wait or reading of the clock the firmware stops
-    for ever (not even Ctrl-C ends that) while time, PIO, world, hard interrupts and watchdog go on, until a
+    for ever (not even Ctrl-C ends that) while time, PIO, world, hard interrupts and watchdog run on, until a
     reset; `jump_us` the firmware's clock; `call_us`: microseconds that each reading of the clock takes, for a
     slow tick; `heap_free_bytes`: what gc.mem_free() says on the desktop tier.
     """
@@ -297,7 +297,7 @@ class Chip:
     # -- resets -------------------------------------------------------------------------------------
 
     def start_watchdog(self, timeout_us: int) -> None:
-        """Start the watchdog, or start it anew."""
+        """Start or restart the watchdog."""
         self.wdt_us = self.clock_us + timeout_us
         self.update_limit()
 

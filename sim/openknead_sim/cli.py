@@ -213,7 +213,7 @@ def state(ctx: click.Context, board: str | None, as_json: bool) -> None:
 @sim.command()
 @click.argument("what", metavar="NAME[=VALUE]", required=False)
 @click.option(
-    "--for", "for_s", type=click.FloatRange(0.001, 3600), metavar="S", help="Mend it after so long."
+    "--for", "for_s", type=click.FloatRange(0.001, 3600), metavar="S", help="Mend it after this time."
 )
 @click.option("--list", "show", is_flag=True, help="Show what can fail, with which values.")
 @click.option("--board", metavar="PORT", help="Which virtual board, if there are several.")
@@ -386,7 +386,7 @@ def _flash(path: Path | None, blank: bool) -> Flash:
     if path is None or not path.exists():
         return new_flash({} if blank else None, path)
     if blank:
-        raise click.UsageError(f"{path} holds a board's flash already: --blank wants a name that is free")
+        raise click.UsageError(f"{path} holds a board's flash already: --blank needs a name that is free")
     try:
         return Flash(path=path)
     except ValueError as e:

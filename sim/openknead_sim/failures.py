@@ -1,7 +1,7 @@
 """Failures: the ways in which a virtual board's parts fail, each a function that says how it is mended.
 
 `begin(board, value)` lets something fail and returns the function that mends it, or None when it happened and
-was over. What there is by which name, with which values, stands in the table of `inject`.
+was over. What there is by which name, with which values, is defined in the table of `inject`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def plant(name: str) -> Begin:
 
 
 def patch(board: VirtualBoard, module: str, owner: str, name: str, wrap: Callable[[Any], Any]) -> Mend:
-    """Put a wrapper around a method of the running firmware; it goes when the firmware starts anew."""
+    """Put a wrapper around a method of the running firmware; it goes when the firmware starts again."""
     if board.sandbox is None or not board.powered:
         raise InjectError("no firmware runs: the board has no power")
     cls = getattr(board.sandbox.module(module), owner)
@@ -131,7 +131,7 @@ def reference(board: VirtualBoard, percent: float) -> Mend:
 
 
 def adc_stuck(board: VirtualBoard, which: str) -> Mend:
-    """An input, or every one, goes on to return the code of this instant; every one: that of the supply."""
+    """An input, or every one, keeps returning the code of this instant; every one: that of the supply."""
     adc = board.chip.adc
     numbers = ADC_INPUTS.values() if which == "all" else (ADC_INPUTS[which],)
     code = adc[V_BAT if which == "all" else ADC_INPUTS[which]].steps >> 8

@@ -119,7 +119,7 @@ TABLE = (
     *_thermistor(MUX_PAD, "pad"),
     Injection("adc_reference", "reference", "half of the rail reads off", "adc_reference (from 5 % on)",
               failures.reference, "%", -100, 100, default=10.0),
-    Injection("adc_stuck", "ADC", "an input goes on to give the code it has now, or all that of the supply",
+    Injection("adc_stuck", "ADC", "an input keeps the code it has now, or all keep that of the supply",
               "adc_reference (temperatures, away from 25 °C); current_sensor (current, with the motor off); "
               "adc_reference or a thermistor's fault (all)",
               failures.adc_stuck, choices=(*ADC_INPUTS, "all"), default="all"),
@@ -154,7 +154,7 @@ TABLE = (
               failures.stop(1)),
     Injection("stop_shorted", "STOP", "STOP's wires touch, pressing it does nothing", "", failures.stop(0)),
     # processor and firmware
-    Injection("hang", "processor", "the firmware does nothing any more, interrupts go on",
+    Injection("hang", "processor", "the firmware does nothing any more, interrupts still run",
               "watchdog_reset, if the motor was on since the start", failures.hang, lasts=RESTART),
     Injection("slow_tick", "loop", "a control tick takes so much longer",
               "tick_overrun (above 50 ms), clock_jump (above 900 ms)", failures.slow_tick, "ms", 0, 5000,

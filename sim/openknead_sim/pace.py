@@ -59,7 +59,7 @@ class Pace:
         rate = self.rate(wall_s, clock_us, busy)
         behind = self._unread > 0 and clock_us - self._unread_us >= UNREAD_US
         if rate > 1.0 and behind and not self.stalled(wall_s):
-            self._rate = 0.0  # begin anew afterwards
+            self._rate = 0.0  # begin again afterwards
             self.holding = True
             return 0
         self.holding = False

@@ -444,12 +444,12 @@ class SessionCap(Behaviour):
         self._alarm = Alarm(chip, self._over)
 
     def run(self, on: bool) -> None:
-        """Start, counting anew, or stop."""
+        """Start, counting from zero, or stop."""
         self.running = on
         self.changed(self._seen)
 
     def restart(self) -> None:
-        """Count anew."""
+        """Count from zero."""
         self.changed(self._seen)
 
     def changed(self, _pin: int) -> None:

@@ -1,8 +1,8 @@
 """Sandbox: runs a board's MicroPython source on CPython, from the board's own flash.
 
 Each boot has its own modules, its own `open` and its own imports, so that many boards live in one process.
-Modules that mean the same on both Pythons (json, struct, …) are CPython's. It is no jail: code that wants to
-reach the machine it runs on can.
+Modules that mean the same on both Pythons (json, struct, …) are CPython's. It is not a jail: code
+can reach the machine it runs on.
 """
 
 from __future__ import annotations

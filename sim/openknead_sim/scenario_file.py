@@ -45,7 +45,7 @@ BOARD: dict[str, tuple[tuple[type, ...], str]] = {
 
 # action: types of its value, other keys with their types, meaning
 ACTIONS: dict[str, tuple[tuple[type, ...], dict[str, tuple[type, ...]], str]] = {
-    "press": ((str,), {"ms": NUMBER}, "press a button for so long (default 100 ms)"),
+    "press": ((str,), {"ms": NUMBER}, "press a button for this long (default 100 ms)"),
     "hold": ((str,), {}, "press a button and keep it pressed"),
     "release": ((str,), {}, "let go of it"),
     "allow": ((bool,), {}, "MODE is held until hosts may start; what comes next waits for that"),

@@ -93,7 +93,7 @@ class _Turns(ast.NodeTransformer):
 
 
 class _Printed(ast.NodeTransformer):
-    """Has the value of each expression statement printed that stands in no function or class."""
+    """Has the value of each expression statement printed that is in no function or class."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
         if isinstance(node.value, ast.Call) and getattr(node.value.func, "id", None) == TURN:

@@ -1,7 +1,7 @@
 """Stage: a virtual board under an observer, with a host that keeps its session alive, and a transcript.
 
 Scenario files are played on it (`scenario`), and tests that need more than a file says use it as it is. Time
-goes on from tick to tick of the firmware, so that the transcript is never older than that.
+advances from tick to tick of the firmware, so that the transcript is never older than that.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ class Stage:
             self._seen.append((now_us, Seen(least_ms, most_ms, reason)))
 
     def _cut_short(self) -> None:
-        """The board starts anew: a session that ran has no record, one just before may have none."""
+        """The board starts again: a session that ran has no record, one just before may have none."""
         sessions = self.observer.sessions
         self._counted = sessions[-1] if sessions else None
         late_us = self.board.chip.clock_us - WRITTEN_MS * 1000

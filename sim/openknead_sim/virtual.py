@@ -121,7 +121,7 @@ class VirtualBoard:
         self._start(cause)
 
     def brown_out(self) -> None:
-        """A dip in the controller's own supply: a reset with power-on as its cause, the massager goes on.
+        """A dip in the controller's own supply: a reset with power-on as its cause, the massager runs on.
 
         Flash operations under way are completed; `flash.chip.cut_power_after` cuts one short.
         """
@@ -160,7 +160,7 @@ class VirtualBoard:
     # -- people -------------------------------------------------------------------------------------
 
     def press(self, button: str, ms: float = 100) -> None:
-        """Press stop, plus, minus or mode for so long; time passes."""
+        """Press stop, plus, minus or mode for this long; time passes."""
         self.hold(button)
         self.run_ms(ms)
         self.release(button)

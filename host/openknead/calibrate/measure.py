@@ -35,7 +35,7 @@ FREE, PRESS, PRESSED, DONE = "free", "press", "pressed", "done"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is going on. phase: FREE (hold the pad in the air), PRESS (press it now), PRESSED (hold it so),
+    """What is happening. phase: FREE (hold the pad in the air), PRESS (press it now), PRESSED (hold it so),
     DONE; part: 0…1 of the phase; level, rate_opm, current_a: now.
     """
 

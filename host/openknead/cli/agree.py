@@ -34,7 +34,7 @@ def change(
 ) -> tuple[dict[str, Value], list[str]]:
     """Change what differs, all or none: the values from before of what was changed, and what weakens.
 
-    Asks on a terminal before a protection is weakened, and waits for a press at the device where it wants
+    Asks on a terminal before a protection is weakened, and waits for a press at the device where it needs
     one. Raises WouldWeaken, NotConfirmed, SettingError.
     """
     table = device.settings()

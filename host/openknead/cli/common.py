@@ -99,7 +99,7 @@ def app_options(command: F) -> F:
             help=f"Append every line to and from the device to FILE; else {FILE_VARIABLE}.",
         ),
         click.option(
-            "--timeout", type=click.FloatRange(0.1, 60), metavar="SECONDS", help="Wait so long for answers."
+            "--timeout", type=click.FloatRange(0.1, 60), metavar="SECONDS", help="Wait this long for answers."
         ),
         click.option("--json", is_flag=True, help="Print JSON: results on stdout, errors on stderr."),
         click.option(
@@ -187,7 +187,7 @@ def _problem(problem: dict[str, Any]) -> str:
 
 @contextmanager
 def status(app: App, text: str) -> Iterator[Callable[[str], None]]:
-    """On a terminal: say what takes so long; gives the function that says something new."""
+    """On a terminal: say what takes its time; gives the function that says something new."""
     if app.json or not sys.stderr.isatty():
         yield lambda text: None
         return

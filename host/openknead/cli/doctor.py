@@ -25,7 +25,7 @@ WIDTH = max(len(check.looks_at) for check in CHECKS)
 def doctor(app: App) -> int:
     """Find out why it does not work: cable, port, permissions, firmware, device.
 
-    Nothing is changed, and a session that runs goes on. ✓ well, ! worth knowing, ✗ a problem, ? cannot tell.
+    Nothing is changed, and a running session continues. ✓ well, ! worth knowing, ✗ a problem, ? cannot tell.
 
     Exit code 0 when no problem is found, else 1.
     """

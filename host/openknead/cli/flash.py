@@ -52,7 +52,7 @@ def flash(
     """Bring MicroPython, if needed, and the firmware that belongs to this `knead` onto a board.
 
     Ends a session, keeps a backup of settings, programs and journal on this computer, sends what differs, has
-    the board read it back, restarts it, compares, and runs the self-test. Cut short, it goes on when it is
+    the board read it back, restarts it, compares, and runs the self-test. Interrupted, it resumes when it is
     run again. A board with nothing on it: hold BOOTSEL while plugging it in.
 
     Exit code 0: done; 1: done, but a self-test has not passed; 8: done, but something of yours was lost.
@@ -66,7 +66,7 @@ def flash(
         with _reporter(app) as reporter:
             report = Walk(options, reporter).run()
     except KeyboardInterrupt:
-        click.echo("interrupted: the same command goes on where this one stopped", err=True)
+        click.echo("interrupted: the same command continues where this one stopped", err=True)
         raise
     app.emit(_machine(report), people(report))
     if report.lost:

@@ -98,7 +98,7 @@ def run_session(
 
 
 def take_over(device: Device, view: View) -> None:
-    """Go on alone: the process that held the port for us has ended."""
+    """Continue alone: the process that held the port for us has ended."""
     device.reconnect(TAKE_OVER_S)
     device.share()
     view.note("the knead that shared the port has ended: this one holds it now")

@@ -49,8 +49,8 @@ def guide(
     """Tell whether to use the device, and how on which part of the body.
 
     Without TOPIC: asks the questions of the contraindication check and keeps the answers on this computer.
-    They hold for 90 days; `knead start` wants them before the first session of a device that is no
-    simulation. `unsure` counts as yes. A yes is advice not to use the device and to see a professional.
+    They hold for 90 days; `knead start` needs them before the first session of a device that is not
+    simulated. `unsure` counts as yes. A yes is advice not to use the device and to see a professional.
 
     With TOPIC (such as hamstrings, calves, back, stretching, ice): technique, times, what not to touch, which
     built-in program, and what is known about it.

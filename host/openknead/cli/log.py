@@ -50,7 +50,7 @@ class When(click.ParamType[float]):
 @click.option("--since", type=When(), metavar="WHEN", help="From then on: 12h, 7d, today, 2026-01-31.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
 @click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only this kind; repeatable.")
-@click.option("--follow", is_flag=True, help="Go on with new records as they come, until Ctrl-C.")
+@click.option("--follow", is_flag=True, help="Show new records as they come, until Ctrl-C.")
 @click.option("--sync", is_flag=True, help="Keep what is new on this computer.")
 @click.option("--local", is_flag=True, help="Show what is kept here; no device is needed.")
 @click.option("--db", type=FILE, metavar="FILE", help="With --sync and --local: where it is kept.")
@@ -76,7 +76,7 @@ def log(
     one. While a session runs the device tells nothing of its journal; --follow waits for its end.
 
     --sync keeps all records for longer than the device does: only what is new is read, nothing is kept twice,
-    and a journal that began anew is told from the one before.
+    and a journal that started again is kept apart from the one before.
 
     With --json: {"records": […]}, each exactly as the device sent it; with --follow one record a line.
     """
@@ -135,7 +135,7 @@ def _sync(app: App, device: Device, db: Path | None) -> None:
     people = [f"{done.board}: {done.new} new records, {done.kept} are kept in {path}"]
     if done.replaced:
         people.append(
-            f"the device's journal has begun anew: it is journal {done.journal} here; the others stay"
+            f"the device's journal has started again: it is journal {done.journal} here; the others stay"
         )
     if done.missing:
         people.append(

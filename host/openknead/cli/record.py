@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RATES = ("1", "2", "4", "5", "10", "20")
 FORMS = ("csv", "jsonl", "sqlite")
-PATIENCE_S = 1.0  # beyond the time-out: silence for so long is a lost device
+PATIENCE_S = 1.0  # beyond the time-out: a longer silence is a lost device
 POLL_S = 0.5  # how often the file is brought up to date while the device is silent
 _T_MASK = 0x3FFFFFFF
 
@@ -34,7 +34,7 @@ Show = Callable[["Recorder", str], None]  # shows how far a recording has come, 
     "--format", "form", type=click.Choice(FORMS), help="Instead of the one that the suffix stands for."
 )
 @click.option("--hz", type=click.Choice(RATES), default="10", show_default=True, help="Samples a second.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="End after so long.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="End after this time.")
 @click.option("--until-end", is_flag=True, help="End with the session that runs or starts next.")
 @click.option("--append", is_flag=True, help="Add to a recording that is there.")
 @click.option(
@@ -43,7 +43,7 @@ Show = Callable[["Recorder", str], None]  # shows how far a recording has come, 
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="Wait so long for a device that restarts or is unplugged.",
+    help="Wait this long for a device that restarts or is unplugged.",
 )
 @pass_app
 def record(
@@ -60,7 +60,7 @@ def record(
 
     Works beside `knead start`, `watch` and the others, and starts or keeps no session itself. The file is
     brought up to date every second; whatever ends the recording, it can be read up to its last whole row.
-    Samples that were lost are counted. A device that comes back within --reconnect goes on as a new run
+    Samples that were lost are counted. A device that comes back within --reconnect continues as a new run
     in the same file.
     """
     from openknead.cli.session import hang_up_like_ctrl_c
@@ -159,7 +159,7 @@ class _Goal:
         self._t_ms: int | None = None
 
     def new_run(self) -> None:
-        """The device's clock may have begun anew."""
+        """The device's clock may have started again."""
         self._t_ms = None
 
     def reached(self, sample: Sample) -> str:

@@ -48,9 +48,9 @@ def start(
     a host that crashes or is unplugged stops the massage. Therefore there is no way to put it into the
     background and leave. Use `knead level`, `pause`, `stop`, `status` or `watch` from another terminal
     meanwhile, or the keys: + and - change the level, p pauses and resumes, space or q stops, as does
-    Ctrl-C. In a program n goes on to its next stage, b back, and + and - shift all of its levels.
+    Ctrl-C. In a program n skips to the next stage, b back, and + and - shift all of its levels.
 
-    A session on a device that is no simulation wants the contraindication check answered (`knead guide`): on
+    A session on a device that is not simulated needs the contraindication check answered (`knead guide`): on
     a terminal it is asked now, elsewhere the start is refused.
 
     Exit code 0 when the session ended at its time or was stopped, 3 when a fault or a limit ended it, 7 when
@@ -139,7 +139,7 @@ def level(app: App, number: int) -> None:
 @click.command()
 @pass_app
 def skip(app: App) -> None:
-    """Go on to the program's next stage; the session gets shorter."""
+    """Skip to the program's next stage; the session gets shorter."""
     with app.connect() as device:
         _tell(app, device.skip())
 
@@ -163,7 +163,7 @@ def pause(app: App) -> None:
 @click.command()
 @pass_app
 def resume(app: App) -> None:
-    """Go on after a pause, with a soft start."""
+    """Continue after a pause, with a soft start."""
     with app.connect() as device:
         _tell(app, device.resume())
 

@@ -53,7 +53,7 @@ def dump(app: App, file: Path | None, replace: bool) -> None:
 def diff(app: App, file: Path | None, other: str | None, exit_code: bool) -> int:
     """Compare the settings in force with the defaults, with a FILE, or --with another device.
 
-    Of a file only what stands in it is compared. Exit code 0, differences or not, unless --exit-code.
+    Of a file, only the settings in it are compared. Exit code 0, differences or not, unless --exit-code.
     """
     if file and other:
         raise click.UsageError("compare with a file or with another device, not with both")
@@ -105,7 +105,7 @@ def restore(app: App, file: Path, no_save: bool, skip_unknown: bool, yes_weaken:
     """Take the settings of a FILE that `knead dump` wrote, all of them or none, and save them.
 
     The whole file is checked first and every error told with its line; with one, nothing is changed. See
-    what would change: knead diff FILE. Settings that do not stand in the file stay as they are; those that
+    what would change: knead diff FILE. Settings that are not in the file stay as they are; those that
     only the device's own buttons can set are left to them.
     """
     with app.connect() as device:

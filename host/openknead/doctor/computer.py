@@ -59,7 +59,7 @@ def images(_case: Case) -> Finding:
     if store.REFERENCE not in good:
         return note(
             f"no image of MicroPython {store.REFERENCE} in {store.folder()}: "
-            "knead flash loads it when a board wants it, which needs the network",
+            "knead flash loads it when a board needs it, which needs the network",
             missing=absent,
         )
     return ok(f"MicroPython {', '.join(good)} in {store.folder()}", missing=absent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from openknead.errors import OpenKneadError, PortError
 
-AGAIN = "run the same command again: it goes on where this one stopped"
+AGAIN = "run the same command again: it continues where this one stopped"
 
 
 class FlashError(OpenKneadError):

@@ -109,7 +109,7 @@ class Image:
 
 
 class Walk:
-    """One run. What it raises leaves the board as far as it came: the next run goes on there."""
+    """One run. What it raises leaves the board as far as it came: the next run continues there."""
 
     def __init__(self, options: Options, reporter: Reporter) -> None:
         self._options = options

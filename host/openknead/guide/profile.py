@@ -109,7 +109,7 @@ def load(name: str) -> Profile:
         raise ProfileError(f"cannot read {path}: {problem.strerror}") from problem
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as problem:
         raise ProfileError(
-            f"the profile in {path} is damaged", remedy="answer the check anew: knead guide (keeps a copy)"
+            f"the profile in {path} is damaged", remedy="answer the check again: knead guide (keeps a copy)"
         ) from problem
 
 

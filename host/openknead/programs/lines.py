@@ -29,7 +29,7 @@ class Lines:
         return path in self._found
 
     def __getitem__(self, path: Path) -> int:
-        """The line of a path, or of what it would stand in; 1 for the file itself."""
+        """The line of a path, or of what it would belong to; 1 for the file itself."""
         while path and path not in self._found:
             path = path[:-1]
         return self._found[path] if path else 1

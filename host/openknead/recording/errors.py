@@ -9,7 +9,7 @@ class RecordingExists(OpenKneadError):
     """There is a file of that name; nothing was written."""
 
     code, name, exit_code = -33090, "recording_exists", 2
-    remedy = "go on in it: --append; or give another name"
+    remedy = "append to it: --append; or give another name"
 
 
 class UnknownFormat(OpenKneadError):

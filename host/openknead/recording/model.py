@@ -96,7 +96,7 @@ class Run:
 
 
 def gap(before: int, after: int) -> int:
-    """How many samples are missing between two numbers; a count that began anew is no gap."""
+    """How many samples are missing between two numbers; a count that started again is not a gap."""
     missing = (after - before - 1) & SEQ_MASK
     return missing if missing < SEQ_MASK // 2 else 0
 

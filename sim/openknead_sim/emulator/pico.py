@@ -200,7 +200,7 @@ class EmulatedPico:
         self.expect(b">>> ")
 
     def soft_reset(self) -> None:
-        """Ctrl-D at the friendly REPL: MicroPython starts anew, runs boot.py and main.py; USB stays."""
+        """Ctrl-D at the friendly REPL: MicroPython starts again, runs boot.py and main.py; USB stays."""
         self.port.received.clear()
         self.send(CTRL_D)
         self.expect(b"soft reboot\r\n")

@@ -1,6 +1,6 @@
 """The reference massager: every physical constant as an attribute, and how one massager differs from it.
 
-The numbers and their sources stand in hardware/params/massager.toml, and here in `constants`, which is
+The numbers and their sources are defined in hardware/params/massager.toml, and here in `constants`, which is
 written from it. "Assumption" marks one that has not been measured yet; a bench measurement replaces it by an
 override: `Params(r_ohm=2.31)`. Nothing else in the plant carries physical numbers.
 """

@@ -42,7 +42,7 @@ class Console:
         return True
 
     def wait_ms(self, ms: int) -> None:
-        """Wait for input, at most so long."""
+        """Wait for input, at most this long."""
         if not self._usb.count:
             chip.wait(self._has_input, ms * 1000)
 
