@@ -24,6 +24,9 @@ FIRMWARE = ROOT / "firmware"
 TYPINGS = ROOT / "build" / "typings"
 STUBS = ("micropython-rp2-rpi_pico-stubs==1.29.0.post1", "micropython-stdlib-stubs==1.29.0.post2")
 
+WORDED = ("README.md", "CHANGELOG.md", "docs", "firmware", "host", "sim", "hardware")
+WORDS = re.compile(r"\b(?:some|no)body\b|\banew\b", re.IGNORECASE)
+
 Result = tuple[bool, str]  # passed, output
 
 
@@ -111,6 +114,20 @@ def documents() -> Result:
     return python("docs/generate.py", "--check")
 
 
+def plain_words() -> Result:
+    """Words of CONTRIBUTING.md's list in what users and developers read; tests are left alone."""
+    said = []
+    for folder in WORDED:
+        paths = [ROOT / folder] if folder.endswith(".md") else sorted((ROOT / folder).rglob("*.*"))
+        for path in (path for path in paths if path.suffix in (".py", ".md", ".toml")):
+            if path.name == "CONTRIBUTING.md":
+                continue  # it lists them
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                if (found := WORDS.search(line)) and "tests/" not in line:  # names of tests are quoted there
+                    said.append(f"{path.relative_to(ROOT)}:{number}: {found[0]}")
+    return not said, "\n".join(said)
+
+
 CHECKS: tuple[tuple[str, Callable[[], Result]], ...] = (
     ("ruff: lint", lint),
     ("ruff: format", layout),
@@ -118,6 +135,7 @@ CHECKS: tuple[tuple[str, Callable[[], Result]], ...] = (
     ("mypy: firmware against the Pico's stubs", firmware_types),
     ("mpy-cross: every firmware file", firmware_compiles),
     ("documents are what tables and commands say", documents),
+    ("words that are never needed", plain_words),
 )
 
 

@@ -232,17 +232,17 @@ class Layout:
             (-far, -far, far, edge),
             (-far, HEIGHT_MM - edge, far, far),
         ):
-            grid.close(Copper(router.NOBODY, (0, 1), left, top, right, bottom))
+            grid.close(Copper(router.CLOSED, (0, 1), left, top, right, bottom))
         for x, y in HOLES:
             r = HOLE_MM / 2 + edge
-            grid.close(Copper(router.NOBODY, (0, 1), x - r, y - r, x + r, y + r))
+            grid.close(Copper(router.CLOSED, (0, 1), x - r, y - r, x + r, y + r))
         for box in self._kept_free():
-            grid.close(Copper(router.NOBODY, (0, 1), *box))
+            grid.close(Copper(router.CLOSED, (0, 1), *box))
         for x, y, _, _ in self._stitches():
             r = router.VIA_MM / 2
             grid.close(Copper(numbers[GND], (0, 1), x - r, y - r, x + r, y + r))
         for pad in self.pads:
-            net = numbers[pad.net] if pad.net else router.NOBODY
+            net = numbers[pad.net] if pad.net else router.CLOSED
             w, h = pad.width / 2, pad.height / 2
             grid.close(Copper(net, pad.layers, pad.x - w, pad.y - h, pad.x + w, pad.y + h))
         for name, layer, width, corners in WIDE:

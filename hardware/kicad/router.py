@@ -18,14 +18,14 @@ TRACK_MM, CLEARANCE_MM, VIA_MM, DRILL_MM = 0.25, 0.2, 0.6, 0.3
 LAYERS = ("F.Cu", "B.Cu")
 TRACK_COST, VIA_COST, AGAINST_COST, CROSS_COST = 10, 60, 14, 150
 LOWER_COST = 8  # more for a step on the lower layer, so that the ground there stays whole
-FREE, NOBODY = -1, -2  # owner of a cell: free for all, or closed to all
+FREE, CLOSED = -1, -2  # owner of a cell: free for all, or closed to all
 
 Cell = tuple[int, int, int]  # layer, column, row
 
 
 @dataclass(frozen=True)
 class Copper:
-    """Fixed copper: a rectangle on some layers, mm. net: whose it is, NOBODY for edges and holes."""
+    """Fixed copper: a rectangle on some layers, mm. net: whose it is, CLOSED for edges and holes."""
 
     net: int
     layers: tuple[int, ...]
@@ -91,7 +91,7 @@ class Grid:
                 dx = max(copper.left - column * STEP_MM, 0, column * STEP_MM - copper.right)
                 if dx * dx + dy * dy < reach * reach:
                     at = row * self.columns + column
-                    owner[at] = copper.net if owner[at] in (FREE, copper.net) else NOBODY
+                    owner[at] = copper.net if owner[at] in (FREE, copper.net) else CLOSED
 
     # -- ways -----------------------------------------------------------------------------------------
 

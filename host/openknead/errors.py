@@ -177,7 +177,7 @@ class AdvisedAgainst(OpenKneadError):
 
 
 class NotConfirmed(OpenKneadError):
-    """Nobody at the device agreed to the change; nothing was changed. `data["outcome"]`: why it ended."""
+    """The change was not agreed to at the device; nothing was changed. `data["outcome"]`: why it ended."""
 
     code, name = -33110, "not_confirmed"
     remedy = "repeat it, and press MODE on the device while its light blinks cyan"

@@ -147,11 +147,11 @@ class Observer:
             self._asked = 0.0
 
     def asked(self, level: float) -> None:
-        """Somebody asked for this level, and it was granted."""
+        """This level was asked for and granted."""
         self._asked = float(level)
 
     def stop(self, now_us: int) -> None:
-        """Somebody else than the STOP button said stop, and it was granted at now_us."""
+        """Something other than the STOP button stopped the session, at now_us."""
         if self._stop_us is None:
             self._stop_us = now_us
 

@@ -55,7 +55,9 @@ def start_options(command: F) -> F:
     for option in (
         click.option("--despite-advice", is_flag=True, help="Start although the check advises against it."),
         click.option(
-            "--no-guide", is_flag=True, help="Somebody has seen to the check; or OPENKNEAD_NO_GUIDE=1."
+            "--no-guide",
+            is_flag=True,
+            help="Skip the check, which you have done in another way; or OPENKNEAD_NO_GUIDE=1.",
         ),
     ):
         command = option(command)

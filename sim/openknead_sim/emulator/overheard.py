@@ -1,6 +1,6 @@
 """What host and device say on an emulated serial line, told to the observer of the motor's pins.
 
-Nobody has to ask for it: tests may leave messages unread for as long as they like.
+It needs no reading: tests may leave messages unread for as long as they like.
 """
 
 import json
