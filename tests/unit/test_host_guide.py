@@ -136,7 +136,7 @@ def test_a_damaged_profile_is_told_and_kept_when_a_new_one_takes_its_place(
 
     code, out, err = knead("guide", "--show")
     assert (code, out) == (7, "")
-    assert "is damaged" in err and "remedy: answer the check anew" in err
+    assert "is damaged" in err and "remedy: answer the check again" in err
 
     code, _, err = knead("guide", "--all-no")
     assert code == 0
