@@ -53,7 +53,7 @@ def test_the_devices_day_follows_the_zone_of_whoever_connects_and_keeps_its_dose
     port: str, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if device.hello.sim is None:
-        pytest.skip("a real board keeps the zone and counts on")
+        pytest.skip("a real board would keep the other zone, and count the dose of the test")
     device.close()
     totals = []
     try:

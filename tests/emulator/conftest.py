@@ -17,7 +17,7 @@ from openknead_sim.emulator.firmware import precompiled
 from served_port import Port
 
 TESTS = Path(__file__).parents[1]
-sys.path += [str(TESTS / "unit"), str(TESTS / "bench")]  # the firmware's PIO programs, assembled; the bench
+sys.path += [str(TESTS / "unit")]  # the firmware's PIO programs, assembled
 
 # As a user leaves a board that a host may start; the quickest slew, because emulated time is dear.
 SETTINGS = {"remote_start": True, "acknowledged": True, "slew_s": 1, "host_timeout_s": 30}

@@ -9,17 +9,14 @@ import importlib
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from typing import Any
 
+import bench
 import pytest
 from openknead.flash.errors import ImageMissing
 
 BENCH = Path(__file__).parents[1] / "bench"
-sys.path.append(str(BENCH))
-
-import bench  # noqa: E402
-
 ON_THE_EMULATOR = ("emulator", "rpc")
 SHORT = [name for name in (*bench.PARTS, *bench.LONG_PARTS) if name not in ON_THE_EMULATOR]
 FIGURE = {"value": 7, "unit": "us", "aim": None, "peer": None, "ratio": None}
@@ -51,15 +48,13 @@ def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def set_up(**outcomes: Any) -> Path:
         monkeypatch.setattr(bench, "PARTS", tuple(outcomes))
         for name, outcome in outcomes.items():
-            module = ModuleType(f"bench_{name}")
 
             def figures(outcome: Any = outcome) -> Any:
                 if isinstance(outcome, Exception):
                     raise outcome
                 return outcome
 
-            module.figures = figures  # type: ignore[attr-defined]
-            monkeypatch.setitem(sys.modules, module.__name__, module)
+            monkeypatch.setitem(sys.modules, f"bench_{name}", SimpleNamespace(figures=figures))
         return target
 
     return set_up

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from openknead_sim.rig import MOT_PWM, RUN_REQ
 from openknead_sim.rpc import RpcError
 from openknead_sim.virtual import NotRunning, VirtualBoard
 
@@ -128,13 +129,14 @@ class Pins:
 
     def __init__(self, board: VirtualBoard) -> None:
         self.driven: list[float] = []
-        self._set_drive = board.plant.set_drive
-        board.plant.set_drive = self._watch  # type: ignore[method-assign]
+        self._chip = board.chip
+        for pin in (RUN_REQ, MOT_PWM):
+            board.chip.watch(pin, self._look)
 
-    def _watch(self, duty: float, enabled: bool) -> None:
-        if enabled and duty > 0.0:
+    def _look(self, _pin: int) -> None:
+        duty = self._chip.mean(MOT_PWM)
+        if self._chip.levels[RUN_REQ] and duty > 0.0:
             self.driven.append(duty)
-        self._set_drive(duty, enabled)
 
 
 def use(board: VirtualBoard) -> tuple[list[Any], list[int]]:
