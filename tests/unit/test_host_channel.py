@@ -182,7 +182,7 @@ def test_the_board_restarting_under_telemetry_is_told(peer: Peer) -> None:
 
 
 def test_a_damaged_answer_to_a_harmless_question_is_asked_again(peer: Peer) -> None:
-    with connect(peer.port) as device:
+    with connect(peer.port, timeout=HANG) as device:
         peer.garble = once(flip)  # type: ignore[assignment]
 
         assert device.status().state == "IDLE"
